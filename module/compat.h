@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* What differs between the kernels that lodge builds for: 6.1 and 6.12. */
+#ifndef LODGE_COMPAT_H
+#define LODGE_COMPAT_H
+
+#include <linux/version.h>
+
+#ifndef __ASSEMBLY__
+#include <linux/eventfd.h>
+#include <linux/list.h>
+#include <linux/syscore_ops.h>
+#include <asm/cpufeature.h>
+#include <asm/irq_vectors.h>
+#include <asm/msr.h>
+
+/* 6.8: an eventfd is signalled once at a time. */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 8, 0)
+#define lodge_eventfd_signal(ctx)	((void)eventfd_signal(ctx, 1))
+#else
+#define lodge_eventfd_signal(ctx)	eventfd_signal(ctx)
+#endif
+
+/* Suspend and resume of the last CPU: one object, given to both helpers. */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 12, 0)
+#define LODGE_SYSCORE(name, suspend_fn, resume_fn)			\
+	static int name##_suspend(void *data) { return suspend_fn(); }	\
+	static void name##_resume(void *data) { resume_fn(); }		\
+	static const struct syscore_ops name##_ops = {			\
+		.suspend = name##_suspend, .resume = name##_resume };	\
+	static struct syscore name = { .ops = &name##_ops }
+#define lodge_syscore_register(s)	register_syscore(s)
+#define lodge_syscore_unregister(s)	unregister_syscore(s)
+#else
+#define LODGE_SYSCORE(name, suspend_fn, resume_fn)			\
+	static struct syscore_ops name = {				\
+		.suspend = suspend_fn, .resume = resume_fn }
+#define lodge_syscore_register(s)	register_syscore_ops(s)
+#define lodge_syscore_unregister(s)	unregister_syscore_ops(s)
+#endif
+
+/* At a crash: up to 6.1 the kernel itself clears SVM, and asks for VMX only. */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 12, 0)
+#include <asm/reboot.h>
+#define lodge_emergency_register(fn)	cpu_emergency_register_virt_callback(fn)
+#define lodge_emergency_unregister(fn)	cpu_emergency_unregister_virt_callback(fn)
+#else
+#include <asm/reboot.h>
+#define lodge_emergency_register(fn) \
+	(boot_cpu_has(X86_FEATURE_VMX) ? cpu_emergency_register_virt_callback(fn) : (void)0)
+#define lodge_emergency_unregister(fn) \
+	(boot_cpu_has(X86_FEATURE_VMX) ? cpu_emergency_unregister_virt_callback(fn) : (void)0)
+#endif
+
+/* SRSO, "Reduced Speculation": a bit that stands while there are guests. */
+#ifdef X86_FEATURE_SRSO_BP_SPEC_REDUCE
+static inline void lodge_spec_reduce(bool on)
+{
+	const u8 bit = MSR_ZEN4_BP_CFG_BP_SPEC_REDUCE_BIT;
+
+	if (cpu_feature_enabled(X86_FEATURE_SRSO_BP_SPEC_REDUCE))
+		on ? msr_set_bit(MSR_ZEN4_BP_CFG, bit) :
+		     msr_clear_bit(MSR_ZEN4_BP_CFG, bit);
+}
+#else
+static inline void lodge_spec_reduce(bool on)
+{
+}
+#endif
+
+/*
+ * KVM's notification vector, whose handler does nothing, or 0 where there is none.
+ * With FRED the host has no gates by which a handler can be found.
+ */
+#if defined(POSTED_INTR_VECTOR) && !defined(CONFIG_X86_FRED)
+#define LODGE_POSTED_VECTOR	POSTED_INTR_VECTOR
+#else
+#define LODGE_POSTED_VECTOR	0
+#endif
+
+/* 6.10: the kernel reads kvm_run's immediate_exit by a name that warns. */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 10, 0)
+#define lodge_immediate_exit(run)	READ_ONCE((run)->immediate_exit__unsafe)
+#else
+#define lodge_immediate_exit(run)	READ_ONCE((run)->immediate_exit)
+#endif
+#endif /* __ASSEMBLY__ */
+
+/* The host's handler of NMIs, for one that made a guest exit: vmx/entry.S. */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 12, 0)
+#define LODGE_NMI_ENTRY		asm_exc_nmi_kvm_vmx
+#else
+#define LODGE_NMI_ENTRY		asm_exc_nmi_noist
+#endif
+
+/* Untrain the return predictor after a VM exit: entry.S. */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 12, 0)
+#define LODGE_UNTRAIN_RET_VM	UNTRAIN_RET_VM
+#define LODGE_RSB_FEATURE	X86_FEATURE_RSB_VMEXIT
+#else
+#define LODGE_UNTRAIN_RET_VM	\
+	UNTRAIN_RET;		\
+	ALTERNATIVE "", "call entry_ibpb", X86_FEATURE_IBPB_ON_VMEXIT
+#define LODGE_RSB_FEATURE	X86_FEATURE_RETPOLINE
+#endif
+
+#ifndef __ASSEMBLY__
+#include <linux/mm_types.h>
+#include <linux/sched.h>
+
+/* How long a task waited for a CPU, in nanoseconds. */
+#ifdef CONFIG_SCHED_INFO
+#define lodge_run_delay(task)	((u64)(task)->sched_info.run_delay)
+#else
+#define lodge_run_delay(task)	0ull
+#endif
+
+/* Segments of a process's own; once it has them it keeps them. */
+#ifdef CONFIG_MODIFY_LDT_SYSCALL
+#define lodge_has_ldt(mm)	(READ_ONCE((mm)->context.ldt) != NULL)
+#else
+#define lodge_has_ldt(mm)	false
+#endif
+#endif /* __ASSEMBLY__ */
+
+#endif /* LODGE_COMPAT_H */
