@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Guest memory: slots, the providers behind them, and access to it.
+ */
+#ifndef LODGE_MEM_H
+#define LODGE_MEM_H
+
+#include <linux/kvm.h>
+#include <linux/kvm_types.h>
+#include <linux/mmu_notifier.h>
+#include <linux/mutex.h>
+#include <linux/spinlock.h>
+#include <linux/xarray.h>
+
+struct lodge_vm;
+struct lodge_vcpu;
+struct lodge_slot;
+struct page;
+
+/* KVM_MEM_SLOTS_NUM of user slots; ids are 0 .. LODGE_MAX_SLOTS - 1. */
+#define LODGE_MAX_SLOTS		32764
+
+/**
+ * struct lodge_page - what a provider says about one guest frame
+ * @pfn: host frame of the first 4K page that was asked for
+ * @level: largest level it may be mapped at: 1 is 4K, 2 is 2M, 3 is 1G;
+ *	the host's own mapping, and its alignment to hva, allow no larger one
+ * @writable: a write is allowed now (else: map it read-only, a write faults again)
+ * @page: reference that release() drops, NULL if the frame has none
+ */
+struct lodge_page {
+	kvm_pfn_t pfn;
+	u8 level;
+	bool writable;
+	struct page *page;
+};
+
+/**
+ * struct lodge_provider - what serves a slot's memory
+ * @name: for people
+ * @get: resolve @hva. With @atomic: no sleeping, interrupts may be off; -EAGAIN
+ *	if that can't be done so. -EFAULT: nothing there, or not to be written;
+ *	-EHWPOISON: poisoned; -EINTR: a fatal signal.
+ * @release: the frame has been put into (or kept out of) the nested tables;
+ *	@dirty says that it was mapped writable
+ * @touched: accessed, dirtied: told from the nested tables when an entry goes
+ */
+struct lodge_provider {
+	const char *name;
+	int (*get)(struct lodge_slot *slot, unsigned long hva, bool write,
+		   bool atomic, struct lodge_page *page);
+	void (*release)(struct lodge_page *page, bool dirty);
+	void (*touched)(kvm_pfn_t pfn, bool accessed, bool dirty);
+};
+
+extern const struct lodge_provider lodge_user_provider;
+
+/**
+ * struct lodge_slot - a range of guest frames and the addresses behind it
+ * @base: first gfn
+ * @npages: number of 4K pages, never 0
+ * @hva: page-aligned address in the VM's mm
+ * @flags: KVM_MEM_*
+ * @id: the slot's number
+ * @as_id: its address space (0)
+ * @invalid: being deleted or moved: nothing is mapped through it any more;
+ *	set under npt.lock (write), read under it
+ * @dirty: dirty bitmap while KVM_MEM_LOG_DIRTY_PAGES is set, else NULL
+ * @provider: what serves the memory behind it
+ */
+struct lodge_slot {
+	gfn_t base;
+	u64 npages;
+	unsigned long hva;
+	u32 flags;
+	u16 id;
+	u16 as_id;
+	bool invalid;
+	unsigned long *dirty;
+	const struct lodge_provider *provider;
+};
+
+/**
+ * struct lodge_slots - a set of slots, sorted by base
+ * @generation: never the same for two sets of a VM
+ * @nr: slots in it, read with acquire
+ * @max: room for slots
+ * @hva_lo: no slot's memory begins below
+ * @hva_hi: or ends above
+ * @slot: the slots
+ *
+ * Replaced as a whole under SRCU, but for one thing: a slot above all others
+ * is appended in place, so that many slots can be made in linear time.
+ */
+struct lodge_slots {
+	u64 generation;
+	unsigned int nr, max;
+	unsigned long hva_lo, hva_hi;
+	struct lodge_slot *slot[];
+};
+
+struct lodge_mem {
+	struct mutex lock;		/* changes of slots, the dirty log */
+	struct lodge_slots __rcu *slots;	/* vm->srcu */
+	struct xarray ids;		/* slot id to slot, under lock */
+	u64 generation;
+	const struct lodge_provider *provider;	/* of new slots */
+	struct mmu_notifier notifier;
+	/* Invalidations under way: written under inv_lock, see mem/user.c. */
+	spinlock_t inv_lock;
+	unsigned long inv_seq;
+	long inv_count;
+	unsigned long inv_start, inv_end;
+	u64 manual_protect;		/* KVM_DIRTY_LOG_* of MANUAL_DIRTY_LOG_PROTECT2 */
+	unsigned int logged;		/* slots with a dirty log; written under lock */
+};
+
+int lodge_mem_init(struct lodge_vm *vm);
+void lodge_mem_destroy(struct lodge_vm *vm);
+
+void lodge_mem_notifier_init(struct lodge_vm *vm);
+
+/* ioctls; copying from and to user space included */
+int lodge_mem_set_region(struct lodge_vm *vm, void __user *arg);
+int lodge_mem_set(struct lodge_vm *vm,
+		  const struct kvm_userspace_memory_region *mem);
+int lodge_mem_get_dirty(struct lodge_vm *vm, void __user *arg);
+int lodge_mem_clear_dirty(struct lodge_vm *vm, void __user *arg);
+
+struct lodge_slot *lodge_slot_lookup(struct lodge_slots *slots, gfn_t gfn);
+bool lodge_slots_overlap(struct lodge_slots *slots, const struct lodge_slot *old,
+			 gfn_t start, gfn_t end);
+struct lodge_slots *lodge_slots(struct lodge_vm *vm);
+/* Under vm->srcu. The vCPU's form remembers the last hit. */
+struct lodge_slot *lodge_slot_find(struct lodge_vm *vm, gfn_t gfn);
+struct lodge_slot *lodge_slot_find_vcpu(struct lodge_vcpu *vcpu, gfn_t gfn);
+
+void lodge_slot_invalidate(struct lodge_vm *vm, struct lodge_slot *slot);
+
+/* After what is marked has been made writable, or written. */
+static inline void lodge_slot_mark_dirty(struct lodge_slot *slot, gfn_t gfn)
+{
+	if (slot->dirty)
+		set_bit(gfn - slot->base, slot->dirty);
+}
+
+static inline unsigned long lodge_slot_hva(const struct lodge_slot *slot, gfn_t gfn)
+{
+	return slot->hva + ((gfn - slot->base) << PAGE_SHIFT);
+}
+
+/* Whether writes are to be logged: to be asked in the inner loop's enter(). */
+static inline bool lodge_mem_logged(const struct lodge_mem *mem)
+{
+	return READ_ONCE(mem->logged);
+}
+
+/*
+ * Access to guest-physical memory by a thread of the VM's own mm, under
+ * vm->srcu; may cross pages and slots. The _atomic forms never sleep and never
+ * fault a page in (-EAGAIN): interrupts may be off. 0, or -EFAULT where no slot
+ * is or the slot can't be read or written; nothing is left half done within a page.
+ */
+int lodge_guest_read(struct lodge_vcpu *vcpu, gpa_t gpa, void *buf, size_t len);
+int lodge_guest_read_atomic(struct lodge_vcpu *vcpu, gpa_t gpa, void *buf, size_t len);
+int lodge_guest_write(struct lodge_vcpu *vcpu, gpa_t gpa, const void *buf, size_t len);
+int lodge_guest_write_atomic(struct lodge_vcpu *vcpu, gpa_t gpa, const void *buf, size_t len);
+/* Atomically replaces *old by new (1, 2, 4 or 8 bytes, aligned); 1 if *old was not there. */
+int lodge_guest_cmpxchg(struct lodge_vcpu *vcpu, gpa_t gpa, void *old, const void *new,
+			size_t len);
+
+#endif /* LODGE_MEM_H */
