@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * virtio console (virtio 1.1, 5.3), one port: hvc0 in a Linux guest.
+ */
+#include <linux/virtio_console.h>
+#include <string.h>
+
+#include "term.h"
+#include "util.h"
+#include "virtio.h"
+
+#define CLASS_COMM	0x078000
+#define RX		0
+#define TX		1
+
+struct console {
+	struct virtio_dev dev;
+	int fd;
+};
+
+static void transmit(struct console *con)
+{
+	struct virtqueue *vq = &con->dev.queue[TX].vq;
+	struct vq_chain chain;
+	unsigned int i;
+	int ret;
+
+	do {
+		while ((ret = vq_pop(vq, &chain)) > 0) {
+			for (i = 0; i < chain.out && con->fd >= 0; i++)
+				if (write_all(con->fd, chain.iov[i].iov_base,
+					      chain.iov[i].iov_len) < 0)
+					con->fd = -1;
+			vq_push(vq, chain.head, 0);
+		}
+	} while (!ret && vq_sleep(vq));
+	virtio_signal(&con->dev, TX);
+	if (ret < 0)
+		virtio_broken(&con->dev, "the console's queue is malformed");
+}
+
+static void console_kick(struct virtio_dev *dev, unsigned int q)
+{
+	struct console *con = container_of(dev, struct console, dev);
+
+	if (q == TX) {
+		transmit(con);
+	} else {
+		vq_sleep(&dev->queue[RX].vq);
+		term_kick();
+	}
+}
+
+static const struct virtio_ops console_ops = {
+	.id = VIRTIO_ID_CONSOLE,
+	.class = CLASS_COMM,
+	.queues = 2,
+	.config_size = sizeof(struct virtio_console_config),
+	.kick = console_kick,
+};
+
+/** console_input() - a term_sink_t: keys for the guest. */
+size_t console_input(void *console, const uint8_t *data, size_t len)
+{
+	struct console *con = console;
+	struct virtio_dev *dev = &con->dev;
+	struct virtqueue *vq = &dev->queue[RX].vq;
+	struct vq_chain chain;
+	size_t done = 0;
+	int ret = 0;
+
+	pthread_mutex_lock(&dev->lock);
+	vq->budget = vq->size;
+	if (!(dev->status & VIRTIO_CONFIG_S_DRIVER_OK))
+		vq = NULL;
+	while (vq && done < len && (ret = vq_pop(vq, &chain)) > 0) {
+		struct iovec *in = chain.iov + chain.out;
+		size_t n = iov_copy_to(&in, &chain.in, data + done,
+				       len - done);
+
+		vq_push(vq, chain.head, n);
+		done += n;
+	}
+	if (done)
+		virtio_signal(dev, RX);
+	if (vq && done < len && !ret && vq_sleep(vq))
+		term_kick();
+	if (ret < 0)
+		virtio_broken(dev, "the console's queue is malformed");
+	pthread_mutex_unlock(&dev->lock);
+	return done;
+}
+
+/** console_create() - a console whose output goes to @fd. */
+struct console *console_create(struct vm *vm, int fd)
+{
+	static const struct virtio_console_config config;
+	struct console *con = xalloc(1, sizeof(*con));
+
+	con->fd = fd;
+	virtio_create(vm, &con->dev, &console_ops, 0, &config);
+	return con;
+}

@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The launcher's central types: one machine, its memory map, and how it ends.
+ */
+#ifndef LODGE_H
+#define LODGE_H
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "bus.h"
+#include "loop.h"
+#include "mem.h"
+
+#define LODGE_VERSION		"0.1"
+#define ARRAY_SIZE(a)		(sizeof(a) / sizeof((a)[0]))
+#define container_of(p, type, m) \
+	((type *)((char *)(p) - offsetof(type, m)))
+#define KIB			1024ULL
+#define MIB			(1024 * KIB)
+#define GIB			(1024 * MIB)
+
+/* Guest-physical map above RAM; dsdt.asl says the same to the guest. */
+#define LOW_RAM_END		0xc0000000ULL	/* RAM stops here, ... */
+#define HIGH_RAM_BASE		0x100000000ULL	/* ... and goes on here */
+#define PCI_MMIO_BASE		0xc0000000ULL
+#define PCI_MMIO_END		0xe0000000ULL
+#define PCI_ECAM_BASE		0xe0000000ULL	/* bus 0 only: 1 MiB */
+#define PCI_ECAM_SIZE		(1 * MIB)
+#define IOAPIC_BASE		0xfec00000ULL
+#define LAPIC_BASE		0xfee00000ULL
+#define IDENTITY_MAP_ADDR	0xfffbc000ULL
+#define TSS_ADDR		0xfffbd000ULL
+#define PCI_PORTS_BASE		0x1000
+#define PCI_PORTS_END		0x10000
+
+/* Below 1 MiB: what the launcher leaves for the kernel to read. */
+#define BOOT_GDT_ADDR		0x500ULL
+#define BOOT_INFO_ADDR		0x7000ULL	/* zero page, or PVH info */
+#define BOOT_PAGES_ADDR		0x9000ULL	/* PML4, PDPT, four PDs */
+#define BOOT_CMDLINE_ADDR	0x20000ULL
+#define BOOT_CMDLINE_MAX	0x10000
+#define LEGACY_HOLE		0xa0000ULL
+#define ACPI_BASE		0xe0000ULL
+#define ACPI_END		0x100000ULL
+#define BOOT_KERNEL_MIN		0x100000ULL
+
+/* Ports and interrupts of the legacy devices. */
+#define PM1_EVENT_PORT		0x600		/* status, then enable */
+#define PM1_CONTROL_PORT	0x604
+#define RESET_PORT		0xcf9
+#define RESET_VALUE		6
+#define SCI_IRQ			9
+#define PCI_GSI_BASE		16
+#define PCI_GSI_COUNT		8
+
+#define MAX_CPUS		255
+#define MAX_DISKS		24
+
+/*
+ * How a run ends, as the process's exit status. A guest's own status (see
+ * --status and --exit-port) takes the place of EXIT_POWEROFF.
+ */
+enum {
+	STATUS_POWEROFF	= 0,
+	STATUS_RESET	= 120,	/* the guest asked for a reset */
+	STATUS_CRASH	= 121,	/* triple fault, failed entry, ... */
+	STATUS_FAILED	= 125,	/* the launcher could not do its part */
+	STATUS_QUIT	= 130,	/* the escape sequence */
+};
+
+struct disk_config {
+	const char *path;
+	bool readonly;
+};
+
+struct config {
+	const char *node;
+	const char *kernel;
+	const char *initrd;
+	const char *append;
+	const char *name;
+	const char *output;	/* ttyS1 */
+	const char *console;	/* hvc0 */
+	bool status;		/* ttyS2 ends the run */
+	int exit_port;		/* or -1 */
+	unsigned int cpus;
+	uint64_t memory;
+	struct disk_config disk[MAX_DISKS];
+	unsigned int ndisks;
+};
+
+struct vm;
+
+struct vcpu {
+	struct vm *vm;
+	unsigned int id;
+	int fd;
+	struct kvm_run *run;
+	pthread_t thread;
+};
+
+/* Where the boot vCPU starts; what the two boot protocols fill in. */
+struct boot_entry {
+	bool long_mode;		/* else flat 32-bit protected mode */
+	uint64_t rip;
+	uint64_t info;		/* RSI, or EBX for PVH */
+};
+
+struct vm {
+	const struct config *cfg;
+	int kvm_fd;
+	int fd;
+	size_t run_size;
+	struct mem mem;
+	struct bus pio;
+	struct bus mmio;
+	struct loop loop;
+	struct vcpu *vcpu;
+	struct pci_bus *pci;
+	struct irq_chip *irq;
+	struct power *power;
+};
+
+/* vm.c */
+void vm_create(struct vm *vm, const struct config *cfg);
+void vm_stop(struct vm *vm, int status, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+int vm_run(struct vm *vm);
+
+/* irq.c */
+void irq_init(struct vm *vm);
+void irq_line(struct vm *vm, unsigned int gsi, bool level);
+void irq_pulse(struct vm *vm, unsigned int gsi);
+int irq_msi_add(struct vm *vm, int efd);
+void irq_msi_route(struct vm *vm, unsigned int gsi, uint64_t addr,
+		   uint32_t data);
+
+/* cpuid.c, vcpu.c */
+struct kvm_cpuid2;
+struct kvm_cpuid2 *cpuid_get(struct vm *vm);
+void cpuid_set_topology(struct kvm_cpuid2 *cpuid, unsigned int id,
+			unsigned int cpus);
+void vcpu_create(struct vm *vm, struct vcpu *vcpu, unsigned int id,
+		 struct kvm_cpuid2 *cpuid);
+void vcpu_set_boot_state(struct vcpu *vcpu, const struct boot_entry *entry);
+void vcpu_start(struct vcpu *vcpu);
+
+/* boot.c, bzimage.c, pvh.c */
+void boot_load(struct vm *vm, struct boot_entry *entry);
+
+/* acpi.c */
+uint64_t acpi_build(const struct mem *mem, unsigned int cpus);
+
+/* power.c, rtc.c, serial.c: the board's own devices */
+void power_create(struct vm *vm);
+void power_button(struct vm *vm);
+void power_reset_write(struct vm *vm, uint8_t val);
+void rtc_create(struct vm *vm);
+struct serial;
+struct serial *serial_create(struct vm *vm, uint16_t port, unsigned int irq);
+void serial_attach(struct serial *s, int fd);
+void serial_on_line(struct serial *s,
+		    void (*line)(struct vm *vm, const char *text));
+size_t serial_input(void *serial, const uint8_t *data, size_t len);
+void serial_break(struct serial *s);
+void serial_flush_all(void);
+
+/* virtio devices: each finds its own place on the PCI bus */
+void blk_create(struct vm *vm, const struct disk_config *disk,
+		unsigned int index);
+struct console;
+struct console *console_create(struct vm *vm, int fd);
+size_t console_input(void *console, const uint8_t *data, size_t len);
+void rng_create(struct vm *vm);
+
+#endif

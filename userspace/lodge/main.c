@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/**
+ * DOC: The launcher
+ *
+ * lodge runs one machine in one process. main() reads the command line
+ * (options.c), builds the machine (vm.c) and serves its I/O until somebody
+ * calls vm_stop().
+ *
+ * Threads: one for each vCPU, which does nothing but KVM_RUN and what its
+ * exits ask for (vcpu.c), and the main one, which waits in the I/O loop
+ * (loop.c). A device is one file. It answers on a bus (bus.c) in vCPU
+ * threads, and does its work in the loop.
+ *
+ * Locks: each device has one, held while a function of the device runs. A
+ * lock of a device may be held when one of the interrupt path is taken (PCI
+ * function, MSI-X table, PCI bus, routing table, in this order), never the
+ * other way round. The bus's own lock is a leaf.
+ *
+ * A guest is hostile. Its memory is reached through mem_ptr() only (mem.c);
+ * its virtqueues through vq_pop() only (virtqueue.c).
+ */
+#include <signal.h>
+#include <stdio.h>
+
+#include "options.h"
+#include "term.h"
+#include "util.h"
+
+static const char usage[] =
+"usage: lodge run --kernel FILE [OPTION]...\n"
+"Run a virtual machine on this terminal. Ctrl-A x ends it, Ctrl-A h helps.\n"
+"\n"
+"  --kernel FILE      bzImage, or ELF file with a PVH entry (vmlinux)\n"
+"  --initrd FILE      initial RAM disk\n"
+"  --append WORDS     kernel command line (default: console=ttyS0)\n"
+"  --cpus N           vCPUs, 1 to 255 (default: 1)\n"
+"  --memory SIZE      RAM, such as 512M or 6G (default: 512M)\n"
+"  --disk FILE[,ro]   raw disk image or block device; may be repeated\n"
+"  --name NAME        what messages call the machine\n"
+"  --node PATH        device of the hypervisor (default: /dev/lodge)\n"
+"  --console WHERE    add a virtio console (hvc0): stdio, FILE or fd:N\n"
+"  --output WHERE     what the guest sends to ttyS1 goes to FILE or fd:N\n"
+"  --status           a number written to ttyS2 ends the run with this status\n"
+"  --exit-port PORT   a byte written to this port does the same\n"
+"  --help, --version\n"
+"\n"
+"Status: 0 power-off, the guest's own with --status or --exit-port, 120 reset,\n"
+"121 crash of the guest, 125 failure of lodge itself, 130 Ctrl-A x.\n";
+
+int main(int argc, char *argv[])
+{
+	static struct config cfg;
+	static struct vm vm;
+	char err[256];
+
+	switch (options_parse(&cfg, argc, argv, err, sizeof(err))) {
+	case OPTIONS_HELP:
+		fputs(usage, stdout);
+		return 0;
+	case OPTIONS_VERSION:
+		puts("lodge " LODGE_VERSION);
+		return 0;
+	case OPTIONS_ERROR:
+		die("%s; lodge --help lists all options", err);
+	case OPTIONS_RUN:
+		break;
+	}
+	/* Who reads a console may go; the machine stays. */
+	signal(SIGPIPE, SIG_IGN);
+	vm_create(&vm, &cfg);
+	return vm_run(&vm);
+}

@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Guest memory. Every guest-physical address that the launcher follows goes
+ * through mem_ptr(), which is the only place where bounds are judged. Memory
+ * is never unmapped while the machine lives, so that a pointer, once checked,
+ * stays good; what it points to may change at any time.
+ */
+#include <errno.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "lodge.h"
+#include "mem.h"
+#include "util.h"
+
+static uint8_t *mem_map(uint64_t size)
+{
+	const uint64_t huge = 2 * MIB;
+	uint8_t *p;
+
+	/* Aligned to 2M, so that huge pages can back it from the first. */
+	p = mmap(NULL, size + huge, PROT_READ | PROT_WRITE,
+		 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (p == MAP_FAILED)
+		die("cannot map %llu MiB of guest memory: %s; try a smaller --memory",
+		    (unsigned long long)(size / MIB), strerror(errno));
+	p += -(uintptr_t)p & (huge - 1);
+	madvise(p, size, MADV_HUGEPAGE);
+	/* A dump of the launcher should hold the launcher, not the guest. */
+	madvise(p, size, MADV_DONTDUMP);
+	return p;
+}
+
+/** mem_create() - map @size bytes of RAM around the PCI hole, or die. */
+void mem_create(struct mem *mem, uint64_t size)
+{
+	uint64_t low = size < LOW_RAM_END ? size : LOW_RAM_END;
+	uint8_t *host = mem_map(size);
+
+	mem->region[0] = (struct mem_region){ 0, low, host };
+	mem->count = 1;
+	if (size > low) {
+		mem->region[1] = (struct mem_region){ HIGH_RAM_BASE,
+						      size - low, host + low };
+		mem->count = 2;
+	}
+}
+
+/**
+ * mem_ptr() - where guest memory is mapped here.
+ * @mem: guest memory
+ * @gpa: any number that a guest may have given
+ * @len: likewise
+ *
+ * Return: a pointer to @len bytes at @gpa, or NULL unless all of them lie in
+ * one region of RAM.
+ */
+void *mem_ptr(const struct mem *mem, uint64_t gpa, uint64_t len)
+{
+	unsigned int i;
+
+	for (i = 0; i < mem->count; i++) {
+		const struct mem_region *r = &mem->region[i];
+		uint64_t off = gpa - r->gpa;
+
+		if (gpa >= r->gpa && off < r->size && len <= r->size - off)
+			return r->host + off;
+	}
+	return NULL;
+}
+
+/** mem_write() - copy into guest memory; 0, or -1 if it does not fit. */
+int mem_write(const struct mem *mem, uint64_t gpa, const void *data,
+	      uint64_t len)
+{
+	void *p = mem_ptr(mem, gpa, len);
+
+	if (!p)
+		return -1;
+	memcpy(p, data, len);
+	return 0;
+}
+
+/**
+ * mem_read_file() - read part of a file straight into guest memory.
+ * @mem: guest memory
+ * @gpa: where to
+ * @fd: a regular file
+ * @off: where the part begins
+ * @len: its bytes
+ *
+ * Return: 0, or -1 with errno: EFAULT if it does not fit, EIO if the file
+ * ends early, or what read() says.
+ */
+int mem_read_file(const struct mem *mem, uint64_t gpa, int fd, uint64_t off,
+		  uint64_t len)
+{
+	void *p = mem_ptr(mem, gpa, len);
+	ssize_t n;
+
+	if (!p) {
+		errno = EFAULT;
+		return -1;
+	}
+	n = pread_all(fd, p, len, off);
+	if (n >= 0 && (uint64_t)n != len)
+		errno = EIO;
+	return n == (ssize_t)len ? 0 : -1;
+}

@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * MSI-X (PCI Local Bus Specification 3.0, 6.8.2): a vector becomes an eventfd
+ * that the kernel turns into the message the guest wrote. While a vector is
+ * masked, raising it only sets its pending bit.
+ */
+#include <linux/pci_regs.h>
+#include <string.h>
+
+#include "lodge.h"
+#include "pci.h"
+#include "util.h"
+
+#define ENTRY_SIZE	16
+#define ENTRY_CONTROL	3
+#define ENTRY_MASKED	1u
+
+static uint16_t control(struct pci_dev *dev)
+{
+	uint16_t v;
+
+	memcpy(&v, dev->cfg + dev->msix_cap + PCI_MSIX_FLAGS, sizeof(v));
+	return v;
+}
+
+/** msix_enabled() - has the guest chosen MSI-X over INTx? */
+bool msix_enabled(struct pci_dev *dev)
+{
+	return control(dev) & PCI_MSIX_FLAGS_ENABLE;
+}
+
+static bool masked(struct pci_dev *dev, const struct msix_vector *v)
+{
+	uint16_t flags = control(dev);
+
+	return !(flags & PCI_MSIX_FLAGS_ENABLE) ||
+		flags & PCI_MSIX_FLAGS_MASKALL ||
+		v->entry[ENTRY_CONTROL] & ENTRY_MASKED;
+}
+
+/* A vector may have come to life: route it, and deliver what waited. */
+static void vector_changed(struct pci_dev *dev, struct msix_vector *v)
+{
+	if (masked(dev, v))
+		return;
+	if (v->efd < 0) {
+		v->efd = event_create();
+		v->gsi = irq_msi_add(dev->vm, v->efd);
+	}
+	irq_msi_route(dev->vm, v->gsi,
+		      (uint64_t)v->entry[1] << 32 | v->entry[0], v->entry[2]);
+	if (v->pending)
+		event_signal(v->efd);
+	v->pending = false;
+}
+
+/** msix_update() - the capability's control word was written. */
+void msix_update(struct pci_dev *dev)
+{
+	unsigned int i;
+
+	pthread_mutex_lock(&dev->msix_lock);
+	for (i = 0; i < dev->nvectors; i++)
+		vector_changed(dev, &dev->vector[i]);
+	pthread_mutex_unlock(&dev->msix_lock);
+}
+
+/**
+ * msix_create() - give a device its vectors
+ * @dev: on the bus already
+ * @vectors: how many
+ * @bar: that holds both structures
+ * @table: offset of the table there
+ * @pba: offset of the pending bits there
+ */
+void msix_create(struct pci_dev *dev, unsigned int vectors, unsigned int bar,
+		 uint32_t table, uint32_t pba)
+{
+	struct {
+		uint16_t control;
+		uint32_t table, pba;
+	} __attribute__((packed)) cap = { vectors - 1, table | bar,
+					  pba | bar };
+	uint16_t writable = PCI_MSIX_FLAGS_ENABLE | PCI_MSIX_FLAGS_MASKALL;
+	unsigned int i;
+
+	dev->vector = xalloc(vectors, sizeof(*dev->vector));
+	dev->nvectors = vectors;
+	for (i = 0; i < vectors; i++) {
+		dev->vector[i].efd = -1;
+		dev->vector[i].entry[ENTRY_CONTROL] = ENTRY_MASKED;
+	}
+	dev->msix_cap = pci_add_cap(dev, PCI_CAP_ID_MSIX, &cap, sizeof(cap));
+	memcpy(dev->writable + dev->msix_cap + PCI_MSIX_FLAGS, &writable,
+	       sizeof(writable));
+}
+
+/** msix_table_read() - the guest reads the table; 4 or 8 bytes, aligned. */
+uint64_t msix_table_read(struct pci_dev *dev, uint64_t off, unsigned int size)
+{
+	uint64_t val = 0;
+
+	if (off >= dev->nvectors * ENTRY_SIZE || size < 4 || off % size)
+		return ~0ULL;
+	pthread_mutex_lock(&dev->msix_lock);
+	memcpy(&val, (uint8_t *)dev->vector[off / ENTRY_SIZE].entry +
+	       off % ENTRY_SIZE, size);
+	pthread_mutex_unlock(&dev->msix_lock);
+	return val;
+}
+
+/** msix_table_write() - the guest writes the table; 4 or 8 bytes, aligned. */
+void msix_table_write(struct pci_dev *dev, uint64_t off, uint64_t val,
+		      unsigned int size)
+{
+	struct msix_vector *v;
+
+	if (off >= dev->nvectors * ENTRY_SIZE || size < 4 || off % size)
+		return;
+	v = &dev->vector[off / ENTRY_SIZE];
+	pthread_mutex_lock(&dev->msix_lock);
+	memcpy((uint8_t *)v->entry + off % ENTRY_SIZE, &val, size);
+	vector_changed(dev, v);
+	pthread_mutex_unlock(&dev->msix_lock);
+}
+
+/** msix_pba_read() - the guest reads pending bits. */
+uint64_t msix_pba_read(struct pci_dev *dev, uint64_t off, unsigned int size)
+{
+	uint64_t val = 0;
+	unsigned int i;
+
+	pthread_mutex_lock(&dev->msix_lock);
+	for (i = 0; i < size * 8 && off * 8 + i < dev->nvectors; i++)
+		val |= (uint64_t)dev->vector[off * 8 + i].pending << i;
+	pthread_mutex_unlock(&dev->msix_lock);
+	return val;
+}
+
+/**
+ * msix_raise() - send a vector's message, or note that it is due
+ * @dev: with MSI-X
+ * @vector: any number; one that is none raises nothing
+ *
+ * Return: false if MSI-X is off, and the device has to use INTx.
+ */
+bool msix_raise(struct pci_dev *dev, uint16_t vector)
+{
+	struct msix_vector *v;
+
+	if (!msix_enabled(dev))
+		return false;
+	if (vector >= dev->nvectors)
+		return true;	/* the guest wants no interrupt from this */
+	v = &dev->vector[vector];
+	pthread_mutex_lock(&dev->msix_lock);
+	if (masked(dev, v))
+		v->pending = true;
+	else
+		event_signal(v->efd);
+	pthread_mutex_unlock(&dev->msix_lock);
+	return true;
+}

@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The command line, and nothing of what it leads to.
+ */
+#include <getopt.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "options.h"
+#include "util.h"
+
+#define DEFAULT_NODE	"/dev/lodge"
+#define DEFAULT_MEMORY	(512 * MIB)
+#define MEMORY_MIN	(16 * MIB)
+#define MEMORY_MAX	(1ULL << 40)
+
+enum {
+	OPT_KERNEL = 256, OPT_INITRD, OPT_APPEND, OPT_CPUS, OPT_MEMORY,
+	OPT_DISK, OPT_NAME, OPT_NODE, OPT_OUTPUT, OPT_STATUS, OPT_CONSOLE,
+	OPT_EXIT_PORT, OPT_HELP, OPT_VERSION
+};
+
+static const struct option options[] = {
+	{ "kernel", required_argument, NULL, OPT_KERNEL },
+	{ "initrd", required_argument, NULL, OPT_INITRD },
+	{ "append", required_argument, NULL, OPT_APPEND },
+	{ "cpus", required_argument, NULL, OPT_CPUS },
+	{ "memory", required_argument, NULL, OPT_MEMORY },
+	{ "disk", required_argument, NULL, OPT_DISK },
+	{ "name", required_argument, NULL, OPT_NAME },
+	{ "node", required_argument, NULL, OPT_NODE },
+	{ "output", required_argument, NULL, OPT_OUTPUT },
+	{ "status", no_argument, NULL, OPT_STATUS },
+	{ "console", required_argument, NULL, OPT_CONSOLE },
+	{ "exit-port", required_argument, NULL, OPT_EXIT_PORT },
+	{ "help", no_argument, NULL, OPT_HELP },
+	{ "version", no_argument, NULL, OPT_VERSION },
+	{ 0 }
+};
+
+static enum options_action fail(char *err, size_t size, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+
+static enum options_action fail(char *err, size_t size, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(err, size, fmt, ap);
+	va_end(ap);
+	return OPTIONS_ERROR;
+}
+
+/* "FILE" or "FILE,ro"; a comma elsewhere belongs to the name. */
+static int add_disk(struct config *cfg, char *arg)
+{
+	struct disk_config *disk = &cfg->disk[cfg->ndisks];
+	size_t len = strlen(arg);
+
+	if (cfg->ndisks == MAX_DISKS)
+		return -1;
+	if (len > 3 && !strcmp(arg + len - 3, ",ro")) {
+		arg[len - 3] = 0;
+		disk->readonly = true;
+	}
+	disk->path = arg;
+	cfg->ndisks++;
+	return 0;
+}
+
+static enum options_action take(struct config *cfg, int opt, char *arg,
+				char *err, size_t size)
+{
+	unsigned long n;
+
+	switch (opt) {
+	case OPT_KERNEL:
+		cfg->kernel = arg;
+		break;
+	case OPT_INITRD:
+		cfg->initrd = arg;
+		break;
+	case OPT_APPEND:
+		cfg->append = arg;
+		break;
+	case OPT_NAME:
+		cfg->name = arg;
+		break;
+	case OPT_NODE:
+		cfg->node = arg;
+		break;
+	case OPT_OUTPUT:
+		cfg->output = arg;
+		break;
+	case OPT_CONSOLE:
+		cfg->console = arg;
+		break;
+	case OPT_STATUS:
+		cfg->status = true;
+		break;
+	case OPT_CPUS:
+		if (parse_uint(arg, MAX_CPUS, &n) || !n)
+			return fail(err, size, "--cpus %s: a number from 1 to %d is wanted",
+				    arg, MAX_CPUS);
+		cfg->cpus = n;
+		break;
+	case OPT_MEMORY:
+		if (parse_size(arg, &cfg->memory) ||
+		    cfg->memory < MEMORY_MIN || cfg->memory > MEMORY_MAX)
+			return fail(err, size, "--memory %s: a size from 16M to 1T is wanted, such as 512M or 6G",
+				    arg);
+		cfg->memory &= ~(2 * MIB - 1);
+		break;
+	case OPT_EXIT_PORT:
+		if (parse_uint(arg, 0xffff, &n))
+			return fail(err, size, "--exit-port %s: a port from 0 to 0xffff is wanted",
+				    arg);
+		cfg->exit_port = n;
+		break;
+	case OPT_DISK:
+		if (add_disk(cfg, arg))
+			return fail(err, size, "--disk %s: there can be %d disks at most",
+				    arg, MAX_DISKS);
+		break;
+	}
+	return OPTIONS_RUN;
+}
+
+/**
+ * options_parse() - fill @cfg from the words on the command line
+ * @cfg: filled in; points into @argv
+ * @argc: as main() got it
+ * @argv: as main() got it
+ * @err: what is wrong, for OPTIONS_ERROR
+ * @size: room there
+ */
+enum options_action options_parse(struct config *cfg, int argc,
+				  char *const argv[], char *err, size_t size)
+{
+	enum options_action action;
+	bool run = false;
+	int opt;
+
+	if (argc > 1 && !strcmp(argv[1], "run")) {
+		argc--;
+		argv++;
+		run = true;
+	}
+	*cfg = (struct config) {
+		.node = DEFAULT_NODE,
+		.cpus = 1,
+		.memory = DEFAULT_MEMORY,
+		.exit_port = -1,
+	};
+	optind = 0;
+	opterr = 0;
+	while ((opt = getopt_long(argc, argv, "+h", options, NULL)) != -1) {
+		if (opt == OPT_HELP || opt == 'h')
+			return OPTIONS_HELP;
+		if (opt == OPT_VERSION)
+			return OPTIONS_VERSION;
+		if (opt == '?')
+			return fail(err, size, "%s: unknown, or lacks its value",
+				    argv[optind - 1]);
+		action = take(cfg, opt, optarg, err, size);
+		if (action != OPTIONS_RUN)
+			return action;
+	}
+	if (optind < argc)
+		return fail(err, size, "\"%s\" is not a word it knows",
+			    argv[optind]);
+	if (!run)
+		return fail(err, size, "the first word has to be \"run\"");
+	if (!cfg->kernel)
+		return fail(err, size, "--kernel is missing");
+	return OPTIONS_RUN;
+}

@@ -1,0 +1,426 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The disk, through the whole virtio transport: an honest driver, a careless
+ * one, and one that writes random bytes into its queue.
+ */
+#include <fcntl.h>
+#include <linux/pci_regs.h>
+#include <linux/virtio_blk.h>
+#include <linux/virtio_config.h>
+#include <linux/virtio_pci.h>
+#include <linux/virtio_ring.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "lodge.h"
+#include "pci.h"
+#include "tap.h"
+
+#define SIZE	64
+#define DESC	0x100000
+#define AVAIL	0x110000
+#define USED	0x120000
+#define HDR	0x130000
+#define STATUS	0x131000
+#define DATA	0x140000
+#define SECTORS	2048
+#define CONFIG	0x2000	/* in BAR 0 */
+
+static struct vm vm;
+static uint32_t bar, port;	/* of the disk in use */
+static uint16_t done_idx;
+static struct vring_desc *desc;
+static struct vring_avail *avail;
+static volatile struct vring_used *used;
+
+static uint64_t get(unsigned int off, unsigned int size)
+{
+	uint64_t v = 0;
+
+	bus_access(&vm.mmio, bar + off, &v, size, false);
+	return v;
+}
+
+static void set(unsigned int off, uint64_t v, unsigned int size)
+{
+	bus_access(&vm.mmio, bar + off, &v, size, true);
+}
+
+static uint32_t config(unsigned int slot, unsigned int reg)
+{
+	uint32_t v;
+
+	bus_access(&vm.mmio, PCI_ECAM_BASE + (slot << 15) + reg, &v, 4, false);
+	return v;
+}
+
+/* Reset the disk in @slot and bring it up, as a driver does. */
+static uint64_t start(unsigned int slot, uint64_t features)
+{
+	uint8_t on = PCI_COMMAND_IO | PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER;
+	uint64_t offered;
+
+	bus_access(&vm.mmio, PCI_ECAM_BASE + (slot << 15) + PCI_COMMAND, &on,
+		   1, true);
+	bar = config(slot, PCI_BASE_ADDRESS_0);
+	port = config(slot, PCI_BASE_ADDRESS_1) & ~3u;
+	set(VIRTIO_PCI_COMMON_STATUS, 0, 1);
+	set(VIRTIO_PCI_COMMON_DFSELECT, 0, 4);
+	offered = get(VIRTIO_PCI_COMMON_DF, 4);
+	set(VIRTIO_PCI_COMMON_DFSELECT, 1, 4);
+	offered |= get(VIRTIO_PCI_COMMON_DF, 4) << 32;
+	set(VIRTIO_PCI_COMMON_GFSELECT, 0, 4);
+	set(VIRTIO_PCI_COMMON_GF, features, 4);
+	set(VIRTIO_PCI_COMMON_GFSELECT, 1, 4);
+	set(VIRTIO_PCI_COMMON_GF, features >> 32, 4);
+	set(VIRTIO_PCI_COMMON_STATUS, VIRTIO_CONFIG_S_FEATURES_OK, 1);
+	memset(desc, 0, 16 * SIZE);
+	memset(avail, 0, 6 + 2 * SIZE);
+	memset((void *)used, 0, 6 + 8 * SIZE);
+	done_idx = 0;
+	set(VIRTIO_PCI_COMMON_Q_SELECT, 0, 2);
+	set(VIRTIO_PCI_COMMON_Q_SIZE, SIZE, 2);
+	set(VIRTIO_PCI_COMMON_Q_DESCLO, DESC, 4);
+	set(VIRTIO_PCI_COMMON_Q_AVAILLO, AVAIL, 4);
+	set(VIRTIO_PCI_COMMON_Q_USEDLO, USED, 8);
+	set(VIRTIO_PCI_COMMON_Q_ENABLE, 1, 2);
+	set(VIRTIO_PCI_COMMON_STATUS, VIRTIO_CONFIG_S_FEATURES_OK |
+	    VIRTIO_CONFIG_S_DRIVER_OK, 1);
+	return offered;
+}
+
+static void kick(void)
+{
+	uint16_t q = 0;
+
+	__sync_synchronize();
+	bus_access(&vm.pio, port, &q, 2, true);
+}
+
+static bool broken(void)
+{
+	return get(VIRTIO_PCI_COMMON_STATUS, 1) & VIRTIO_CONFIG_S_NEEDS_RESET;
+}
+
+/* Wait, for three seconds at most, until @n requests are done. */
+static bool wait_done(unsigned int n)
+{
+	unsigned int i;
+
+	done_idx += n;
+	for (i = 0; i < 3000; i++) {
+		if (used->idx == done_idx)
+			return true;
+		if (broken())
+			return false;
+		usleep(1000);
+	}
+	return false;
+}
+
+static void put_desc(unsigned int i, uint64_t addr, uint32_t len,
+		     uint16_t flags)
+{
+	desc[i] = (struct vring_desc){ addr, len, flags, i + 1 };
+}
+
+static void header(uint32_t type, uint64_t sector)
+{
+	struct virtio_blk_outhdr hdr = { .type = type, .sector = sector };
+
+	mem_write(&vm.mem, HDR, &hdr, sizeof(hdr));
+}
+
+static void offer(uint16_t head)
+{
+	avail->ring[avail->idx % SIZE] = head;
+	__sync_synchronize();
+	avail->idx++;
+}
+
+/* A request with header, data and status apart. Return: status, or -1. */
+static int request(uint32_t type, uint64_t sector, uint32_t len)
+{
+	uint8_t *status = mem_ptr(&vm.mem, STATUS, 1);
+	bool in = type == VIRTIO_BLK_T_IN || type == VIRTIO_BLK_T_GET_ID;
+
+	header(type, sector);
+	*status = 0xee;
+	put_desc(0, HDR, 16, VRING_DESC_F_NEXT);
+	if (len)
+		put_desc(1, DATA, len, VRING_DESC_F_NEXT |
+			 (in ? VRING_DESC_F_WRITE : 0));
+	put_desc(len ? 2 : 1, STATUS, 1, VRING_DESC_F_WRITE);
+	offer(0);
+	kick();
+	return wait_done(1) ? *(volatile uint8_t *)status : -1;
+}
+
+static int range(uint32_t type, uint64_t sector, uint32_t n, uint32_t flags)
+{
+	struct virtio_blk_discard_write_zeroes r = { sector, n, flags };
+
+	mem_write(&vm.mem, DATA, &r, sizeof(r));
+	return request(type, 0, sizeof(r));
+}
+
+static void test_honest(void)
+{
+	uint8_t *data = mem_ptr(&vm.mem, DATA, 8192);
+	uint64_t offered = start(1, 1ULL << VIRTIO_F_VERSION_1 |
+				 1ULL << VIRTIO_BLK_F_FLUSH);
+
+	check(offered >> VIRTIO_BLK_F_FLUSH & 1 &&
+	      !(offered >> VIRTIO_BLK_F_RO & 1), "features are offered");
+	check(get(VIRTIO_PCI_COMMON_STATUS, 1) & VIRTIO_CONFIG_S_FEATURES_OK,
+	      "and taken");
+	check(get(CONFIG, 8) == SECTORS, "the capacity is told");
+	memset(data, 'x', 4096);
+	check(request(VIRTIO_BLK_T_OUT, 8, 4096) == 0, "a write");
+	memset(data, 0, 4096);
+	check(request(VIRTIO_BLK_T_IN, 8, 4096) == 0 && data[0] == 'x' &&
+	      data[4095] == 'x', "is read back");
+	check(used->ring[(done_idx - 1) % SIZE].len == 4097,
+	      "with its length");
+	check(request(VIRTIO_BLK_T_FLUSH, 0, 0) == 0, "a flush");
+	check(request(VIRTIO_BLK_T_GET_ID, 0, 20) == 0 &&
+	      !strcmp((char *)data, "lodge-disk0"), "its name");
+	check(range(VIRTIO_BLK_T_WRITE_ZEROES, 8, 8, 0) != -1 &&
+	      range(VIRTIO_BLK_T_WRITE_ZEROES, 8, 8, 1) == 0, "zeroes");
+	check(request(VIRTIO_BLK_T_IN, 8, 4096) == 0 && !data[0] &&
+	      !data[4095], "are read");
+	check(range(VIRTIO_BLK_T_DISCARD, 0, SECTORS, 0) == 0, "a discard");
+}
+
+static void test_framing(void)
+{
+	uint8_t *data = mem_ptr(&vm.mem, DATA, 8192);
+
+	/* Header and data in one buffer, cut at odd places. */
+	start(1, 1ULL << VIRTIO_F_VERSION_1);
+	header(VIRTIO_BLK_T_OUT, 1);
+	memcpy(data, mem_ptr(&vm.mem, HDR, 16), 16);
+	memset(data + 16, 'y', 1024);
+	put_desc(0, DATA, 7, VRING_DESC_F_NEXT);
+	put_desc(1, DATA + 7, 500, VRING_DESC_F_NEXT);
+	put_desc(2, DATA + 507, 533, VRING_DESC_F_NEXT);
+	put_desc(3, STATUS, 1, VRING_DESC_F_WRITE);
+	offer(0);
+	kick();
+	check(wait_done(1), "a write in buffers cut anywhere");
+	header(VIRTIO_BLK_T_IN, 1);
+	put_desc(0, HDR, 16, VRING_DESC_F_NEXT);
+	put_desc(1, DATA, 1025, VRING_DESC_F_WRITE);
+	memset(data, 0xee, 1025);
+	offer(0);
+	kick();
+	check(wait_done(1) && data[0] == 'y' && data[1023] == 'y' &&
+	      data[1024] == 0, "data and status in one buffer");
+}
+
+static void test_careless(void)
+{
+	start(1, 1ULL << VIRTIO_F_VERSION_1 | 1ULL << VIRTIO_BLK_F_FLUSH);
+	check(request(VIRTIO_BLK_T_IN, SECTORS - 7, 4096) ==
+	      VIRTIO_BLK_S_IOERR, "a read over the end");
+	check(request(VIRTIO_BLK_T_OUT, ~0ULL, 512) == VIRTIO_BLK_S_IOERR,
+	      "a write past all ends");
+	check(request(VIRTIO_BLK_T_IN, 1ULL << 55, 512) ==
+	      VIRTIO_BLK_S_IOERR, "a sector whose offset wraps");
+	check(request(VIRTIO_BLK_T_IN, 0, 511) == VIRTIO_BLK_S_IOERR,
+	      "no whole sector");
+	check(request(VIRTIO_BLK_T_FLUSH, 0, 0) == 0,
+	      "a flush knows nothing of the request before it");
+	check(request(VIRTIO_BLK_T_IN, 0, 0) == 0, "nothing is well read");
+	check(request(1234, 0, 512) == VIRTIO_BLK_S_UNSUPP, "no such request");
+	check(range(VIRTIO_BLK_T_DISCARD, SECTORS, 1, 0) ==
+	      VIRTIO_BLK_S_IOERR, "a discard past the end");
+	check(range(VIRTIO_BLK_T_DISCARD, 0, 8, 1) == VIRTIO_BLK_S_UNSUPP,
+	      "a discard with a flag");
+	check(request(VIRTIO_BLK_T_DISCARD, 0, 8) == VIRTIO_BLK_S_IOERR,
+	      "a discard of half a range");
+	put_desc(0, HDR, 8, 0);
+	offer(0);
+	kick();
+	check(!wait_done(1) && broken(), "no status, and the device is broken");
+	set(VIRTIO_PCI_COMMON_Q_USEDHI, 0xffffffff, 4);
+	set(VIRTIO_PCI_COMMON_Q_ENABLE, 1, 2);
+	check(!get(VIRTIO_PCI_COMMON_Q_ENABLE, 2) &&
+	      !get(VIRTIO_PCI_COMMON_Q_USEDHI, 4),
+	      "its queue stays where it is");
+	start(1, 1ULL << VIRTIO_F_VERSION_1);
+	check(!broken() && request(VIRTIO_BLK_T_IN, 0, 512) == 0,
+	      "a reset revives it");
+	start(1, 0);
+	check(!(get(VIRTIO_PCI_COMMON_STATUS, 1) &
+		VIRTIO_CONFIG_S_FEATURES_OK), "an old driver is told no");
+	start(1, 1ULL << VIRTIO_F_VERSION_1 | 1ULL << 63);
+	check(!(get(VIRTIO_PCI_COMMON_STATUS, 1) &
+		VIRTIO_CONFIG_S_FEATURES_OK), "so is one that wants too much");
+	set(VIRTIO_PCI_COMMON_STATUS, 0, 1);
+	set(VIRTIO_PCI_COMMON_Q_SELECT, 7, 2);
+	check(get(VIRTIO_PCI_COMMON_Q_SIZE, 2) == 0, "a queue that is none");
+	set(VIRTIO_PCI_COMMON_Q_SELECT, 0, 2);
+	set(VIRTIO_PCI_COMMON_Q_DESCHI, 0xffffffff, 4);
+	set(VIRTIO_PCI_COMMON_Q_ENABLE, 1, 2);
+	check(broken(), "a queue out of RAM breaks the device");
+}
+
+static void test_readonly(void)
+{
+	uint64_t offered = start(2, 1ULL << VIRTIO_F_VERSION_1);
+
+	check(offered >> VIRTIO_BLK_F_RO & 1, "a read-only disk says so");
+	check(request(VIRTIO_BLK_T_OUT, 0, 512) == VIRTIO_BLK_S_IOERR,
+	      "and is not written");
+	check(request(VIRTIO_BLK_T_IN, 0, 512) == 0, "but read");
+	check(range(VIRTIO_BLK_T_WRITE_ZEROES, 0, 1, 0) == VIRTIO_BLK_S_IOERR,
+	      "nor zeroed");
+}
+
+/* Many in flight, and a reset in their midst: no memory is touched after. */
+static void test_reset_in_flight(void)
+{
+	uint8_t *data = mem_ptr(&vm.mem, DATA, 65536);
+	unsigned int i, round, late = 0;
+
+	for (round = 0; round < 50; round++) {
+		start(1, 1ULL << VIRTIO_F_VERSION_1);
+		header(VIRTIO_BLK_T_IN, 0);
+		for (i = 0; i < SIZE - 2; i += 3) {
+			put_desc(i, HDR, 16, VRING_DESC_F_NEXT);
+			put_desc(i + 1, DATA, 65536, VRING_DESC_F_NEXT |
+				 VRING_DESC_F_WRITE);
+			put_desc(i + 2, STATUS, 1, VRING_DESC_F_WRITE);
+			offer(i);
+		}
+		kick();
+		if (round & 1)
+			usleep(100);
+		set(VIRTIO_PCI_COMMON_STATUS, 0, 1);
+		memset(data, 0xaa, 65536);
+		usleep(200);
+		for (i = 0; i < 65536; i += 512)
+			late += data[i] != 0xaa;
+	}
+	check(!late, "after a reset no request writes any more");
+}
+
+static void test_random(void)
+{
+	static const uint64_t places[] = { HDR, DATA, DESC, USED, AVAIL, 0,
+					   64 * MIB - 64, ~0ULL - 100 };
+	unsigned int i, round;
+
+	srandom(1);
+	for (round = 0; round < 3000; round++) {
+		start(1 + round % 2, 1ULL << VIRTIO_F_VERSION_1 |
+		      (random() & 1) << VIRTIO_RING_F_INDIRECT_DESC |
+		      (random() & 1) << VIRTIO_RING_F_EVENT_IDX);
+		header(random() % 16, random() % 4096);
+		for (i = 0; i < SIZE; i++)
+			desc[i] = (struct vring_desc) {
+				places[random() % 8] + random() % 64,
+				random() % 4 ? random() % 2048 : random(),
+				random() % 8, random() % (SIZE + 2) };
+		avail->idx = random() % 4 ? random() % SIZE : random();
+		for (i = 0; i < SIZE; i++)
+			avail->ring[i] = random() % (SIZE + 1);
+		kick();
+		if (round % 16 == 0)
+			usleep(500);
+	}
+	start(1, 1ULL << VIRTIO_F_VERSION_1);
+	check(request(VIRTIO_BLK_T_IN, 0, 512) == 0,
+	      "after 3000 random queues the disk works");
+}
+
+/* Find the capability of @type; its offset in configuration space. */
+static unsigned int find_cap(unsigned int slot, uint8_t type)
+{
+	unsigned int at = config(slot, PCI_CAPABILITY_LIST) & 0xff;
+
+	while (at && ((config(slot, at) & 0xff) != PCI_CAP_ID_VNDR ||
+		      config(slot, at) >> 24 != type))
+		at = config(slot, at) >> 8 & 0xff;
+	return at;
+}
+
+static void set_config(unsigned int slot, unsigned int reg, uint32_t v)
+{
+	bus_access(&vm.mmio, PCI_ECAM_BASE + (slot << 15) + reg, &v, 4, true);
+}
+
+static void test_window(void)
+{
+	unsigned int at = find_cap(1, VIRTIO_PCI_CAP_PCI_CFG);
+	unsigned int i, wrong = 0;
+
+	start(1, 1ULL << VIRTIO_F_VERSION_1);
+	check(at, "BARs can be reached through configuration space");
+	set_config(1, at + VIRTIO_PCI_CAP_BAR, 0);
+	set_config(1, at + VIRTIO_PCI_CAP_OFFSET, CONFIG);
+	set_config(1, at + VIRTIO_PCI_CAP_LENGTH, 4);
+	check(config(1, at + 16) == SECTORS, "to read");
+	set_config(1, at + VIRTIO_PCI_CAP_OFFSET, VIRTIO_PCI_COMMON_Q_SELECT);
+	set_config(1, at + VIRTIO_PCI_CAP_LENGTH, 2);
+	set_config(1, at + 16, 0x1234);
+	check(get(VIRTIO_PCI_COMMON_Q_SELECT, 2) == 0x1234, "and to write");
+	for (i = 0; i < 64; i++) {
+		set_config(1, at + VIRTIO_PCI_CAP_BAR, i & 7);
+		set_config(1, at + VIRTIO_PCI_CAP_OFFSET, ~0u << (i & 31));
+		set_config(1, at + VIRTIO_PCI_CAP_LENGTH, i);
+		set_config(1, at + 16, ~0u);
+		wrong += config(1, 0) != config(2, 0);
+	}
+	check(!wrong, "a wild window reaches nothing");
+}
+
+static void *io_thread(void *arg)
+{
+	loop_run(&vm.loop);
+	return arg;
+}
+
+int main(void)
+{
+	char path[] = "/tmp/lodge-blk.XXXXXX";
+	struct disk_config rw = { path, false }, ro = { path, true };
+	pthread_t thread;
+	int fd = mkstemp(path);
+
+	if (fd < 0 || ftruncate(fd, SECTORS * 512))
+		abort();
+	vm.fd = -1;
+	bus_init(&vm.pio);
+	bus_init(&vm.mmio);
+	loop_init(&vm.loop);
+	mem_create(&vm.mem, 64 * MIB);
+	desc = mem_ptr(&vm.mem, DESC, 16 * SIZE);
+	avail = mem_ptr(&vm.mem, AVAIL, 6 + 2 * SIZE);
+	used = mem_ptr(&vm.mem, USED, 6 + 8 * SIZE);
+	pci_create(&vm);
+	blk_create(&vm, &rw, 0);
+	/* Another copy, since a machine has its disks to itself. */
+	unlink(path);
+	close(fd);
+	fd = open(path, O_RDWR | O_CREAT | O_EXCL, 0600);
+	if (fd < 0 || ftruncate(fd, SECTORS * 512))
+		abort();
+	blk_create(&vm, &ro, 1);
+	unlink(path);
+	pthread_create(&thread, NULL, io_thread, NULL);
+
+	test_honest();
+	test_framing();
+	test_careless();
+	test_readonly();
+	test_window();
+	test_reset_in_flight();
+	test_random();
+	loop_stop(&vm.loop);
+	pthread_join(thread, NULL);
+	return done();
+}

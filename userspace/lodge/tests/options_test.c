@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The command line.
+ */
+#include <string.h>
+
+#include "options.h"
+#include "tap.h"
+#include "util.h"
+
+static struct config cfg;
+static char err[256];
+
+/* Parse "lodge" and the words of @line. */
+static int parse(const char *line)
+{
+	static char buf[4096];
+	char *argv[64] = { (char *)"lodge" };
+	int argc = 1;
+	char *word;
+
+	strncpy(buf, line, sizeof(buf) - 1);
+	err[0] = 0;
+	for (word = strtok(buf, " "); word; word = strtok(NULL, " "))
+		argv[argc++] = word;
+	return options_parse(&cfg, argc, argv, err, sizeof(err));
+}
+
+static void test_sizes(void)
+{
+	static const struct {
+		const char *text;
+		int ret;
+		uint64_t size;
+	} t[] = {
+		{ "0", 0, 0 }, { "4096", 0, 4096 }, { "512K", 0, 512 * KIB },
+		{ "256m", 0, 256 * MIB }, { "6G", 0, 6 * GIB },
+		{ "6GiB", 0, 6 * GIB }, { "1T", 0, 1024 * GIB },
+		{ "", -1, 0 }, { "-1", -1, 0 }, { " 1", -1, 0 },
+		{ "M", -1, 0 }, { "1X", -1, 0 }, { "1MB", -1, 0 },
+		{ "1MM", -1, 0 }, { "16777216T", -1, 0 },
+		{ "99999999999999999999", -1, 0 }, { "1.5G", -1, 0 },
+	};
+	unsigned long n;
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(t); i++) {
+		uint64_t size = 0;
+		int ret = parse_size(t[i].text, &size);
+
+		check(ret == t[i].ret && (ret || size == t[i].size),
+		      "size \"%s\"", t[i].text);
+	}
+	check(!parse_uint("255", 255, &n) && n == 255, "a number");
+	check(!parse_uint("0xf4", 255, &n) && n == 0xf4, "in hexadecimal");
+	check(parse_uint("256", 255, &n), "one too large");
+	check(parse_uint("-1", 255, &n), "a negative one");
+	check(parse_uint("7 ", 255, &n), "one with more after it");
+}
+
+static void test_run(void)
+{
+	check(parse("run --kernel k --initrd i --append a --cpus 3 --memory 1G --disk d,ro --disk e,f --name n --node /dev/kvm --output fd:3 --status --exit-port 0xf4 --console stdio")
+	      == OPTIONS_RUN, "all options together");
+	check(!strcmp(cfg.kernel, "k") && !strcmp(cfg.initrd, "i") &&
+	      !strcmp(cfg.append, "a") && !strcmp(cfg.name, "n") &&
+	      !strcmp(cfg.node, "/dev/kvm") && !strcmp(cfg.output, "fd:3") &&
+	      !strcmp(cfg.console, "stdio"), "the words arrive");
+	check(cfg.cpus == 3 && cfg.memory == GIB && cfg.status &&
+	      cfg.exit_port == 0xf4, "the numbers arrive");
+	check(cfg.ndisks == 2 && cfg.disk[0].readonly &&
+	      !strcmp(cfg.disk[0].path, "d") && !cfg.disk[1].readonly &&
+	      !strcmp(cfg.disk[1].path, "e,f"), "the disks arrive");
+	check(parse("run --kernel=k") == OPTIONS_RUN && cfg.cpus == 1 &&
+	      cfg.memory == 512 * MIB && !strcmp(cfg.node, "/dev/lodge") &&
+	      cfg.exit_port == -1 && !cfg.status, "what is not said");
+	check(parse("run --kernel k --memory 17M") == OPTIONS_RUN &&
+	      cfg.memory == 16 * MIB, "memory is rounded down to 2M");
+	check(parse("--help") == OPTIONS_HELP, "--help");
+	check(parse("run -h") == OPTIONS_HELP, "run -h");
+	check(parse("--version") == OPTIONS_VERSION, "--version");
+}
+
+static void test_errors(void)
+{
+	static const char *const lines[] = {
+		"", "run", "--kernel k", "walk --kernel k", "run --kernel",
+		"run --kernel k --cpus 0", "run --kernel k --cpus 256",
+		"run --kernel k --cpus x", "run --kernel k --memory 1M",
+		"run --kernel k --memory 2T", "run --kernel k --memory lots",
+		"run --kernel k --exit-port 65536", "run --kernel k --bogus",
+		"run --kernel k word", "run word --kernel k",
+	};
+	char many[4096] = "run --kernel k";
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(lines); i++)
+		check(parse(lines[i]) == OPTIONS_ERROR && err[0],
+		      "\"%s\": %s", lines[i], err);
+	for (i = 0; i < MAX_DISKS; i++)
+		strcat(many, " --disk d");
+	check(parse(many) == OPTIONS_RUN, "as many disks as there can be");
+	strcat(many, " --disk d");
+	check(parse(many) == OPTIONS_ERROR, "and one too many: %s", err);
+}
+
+int main(void)
+{
+	test_sizes();
+	test_run();
+	test_errors();
+	return done();
+}

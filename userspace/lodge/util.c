@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What every file of the launcher needs: ways to fail in words, numbers from
+ * text, and reads and writes that finish.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include "lodge.h"
+#include "term.h"
+#include "util.h"
+
+static void vsay(const char *fmt, va_list ap)
+{
+	char line[1024];
+	int n = vsnprintf(line, sizeof(line), fmt, ap);
+
+	if (n >= (int)sizeof(line))
+		n = sizeof(line) - 1;
+	/* A raw terminal wants its carriage return; a file does not. */
+	dprintf(STDERR_FILENO, "lodge: %.*s%s\n", n, line,
+		term_is_raw() ? "\r" : "");
+}
+
+/** warn() - say something on stderr and go on. */
+void warn(const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsay(fmt, ap);
+	va_end(ap);
+}
+
+/** die() - say what failed and end with STATUS_FAILED, terminal restored. */
+void die(const char *fmt, ...)
+{
+	va_list ap;
+
+	term_restore();
+	va_start(ap, fmt);
+	vsay(fmt, ap);
+	va_end(ap);
+	/* Other threads may hold locks that atexit() handlers want. */
+	_exit(STATUS_FAILED);
+}
+
+/** xalloc() - zeroed memory for @n objects of @size bytes, or die. */
+void *xalloc(size_t n, size_t size)
+{
+	void *p = calloc(n, size);
+
+	if (!p)
+		die("out of memory for %zu x %zu bytes", n, size);
+	return p;
+}
+
+/** xioctl() - an ioctl that must not fail; @what names it for a person. */
+int xioctl(int fd, unsigned long nr, void *arg, const char *what)
+{
+	int ret;
+
+	do {
+		ret = ioctl(fd, nr, arg);
+	} while (ret < 0 && errno == EINTR);
+	if (ret < 0)
+		die("%s failed: %s", what, strerror(errno));
+	return ret;
+}
+
+/**
+ * parse_size() - bytes from "4096", "512K", "256M", "6G" or "1T".
+ * @s: the text
+ * @out: the bytes
+ *
+ * Return: 0, or -1 if the text is no size or is beyond 64 bits.
+ */
+int parse_size(const char *s, uint64_t *out)
+{
+	static const char units[] = "KMGT";
+	unsigned long long v;
+	const char *unit;
+	char *end;
+	int shift = 0;
+
+	if (*s < '0' || *s > '9')
+		return -1;
+	errno = 0;
+	v = strtoull(s, &end, 10);
+	if (errno)
+		return -1;
+	if (*end) {
+		unit = strchr(units, *end & ~0x20);
+		if (!unit || !*unit || (end[1] && strcmp(end + 1, "iB")))
+			return -1;
+		shift = 10 * (unit - units + 1);
+	}
+	if (shift && v >> (64 - shift))
+		return -1;
+	*out = (uint64_t)v << shift;
+	return 0;
+}
+
+/** parse_uint() - a whole number, decimal or 0x..., from 0 to @max. */
+int parse_uint(const char *s, unsigned long max, unsigned long *out)
+{
+	char *end;
+
+	if (*s < '0' || *s > '9')
+		return -1;
+	errno = 0;
+	*out = strtoul(s, &end, 0);
+	return errno || *end || *out > max ? -1 : 0;
+}
+
+/** write_all() - write all of @data, whatever the chunks; @len or -1. */
+ssize_t write_all(int fd, const void *data, size_t len)
+{
+	const char *p = data;
+	size_t left = len;
+
+	while (left) {
+		ssize_t n = write(fd, p, left);
+
+		if (n < 0 && errno == EAGAIN) {
+			/* Somebody else made our terminal non-blocking. */
+			struct pollfd wait = { fd, POLLOUT, 0 };
+
+			poll(&wait, 1, -1);
+			continue;
+		}
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return -1;
+		p += n;
+		left -= n;
+	}
+	return len;
+}
+
+/** pread_all() - read @len bytes or up to the file's end; bytes or -1. */
+ssize_t pread_all(int fd, void *data, size_t len, off_t off)
+{
+	size_t done = 0;
+
+	while (done < len) {
+		ssize_t n = pread(fd, (char *)data + done, len - done,
+				  off + done);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -1;
+		if (!n)
+			break;
+		done += n;
+	}
+	return done;
+}
+
+/** open_output() - a descriptor to write to, from "FILE" or "fd:N". */
+int open_output(const char *spec)
+{
+	unsigned long n;
+	int fd;
+
+	if (!strncmp(spec, "fd:", 3)) {
+		if (parse_uint(spec + 3, 1 << 20, &n) ||
+		    fcntl(n, F_GETFD) < 0)
+			die("%s is not an open file descriptor", spec);
+		return n;
+	}
+	fd = open(spec, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+	if (fd < 0)
+		die("cannot write to %s: %s", spec, strerror(errno));
+	return fd;
+}

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef VIRTIO_H
+#define VIRTIO_H
+
+#include <linux/virtio_config.h>
+#include <linux/virtio_ids.h>
+
+#include "lodge.h"
+#include "pci.h"
+#include "virtqueue.h"
+
+#define VIRTIO_QUEUES		2
+#define VIRTIO_QUEUE_SIZE	256
+
+struct virtio_dev;
+
+/**
+ * struct virtio_ops - what makes a device of the transport
+ * @id: virtio device ID
+ * @class: PCI class code
+ * @queues: how many
+ * @features: offered beside those of the rings
+ * @config_size: bytes of configuration, read-only
+ * @kick: there may be requests in queue @q; I/O thread, dev->lock held
+ * @reset: drop what is in flight; dev->lock held, rings still there
+ */
+struct virtio_ops {
+	uint16_t id;
+	uint32_t class;
+	unsigned int queues;
+	uint64_t features;
+	unsigned int config_size;
+	void (*kick)(struct virtio_dev *dev, unsigned int q);
+	void (*reset)(struct virtio_dev *dev);
+};
+
+struct virtio_queue {
+	struct virtqueue vq;
+	struct virtio_dev *dev;
+	unsigned int index;
+	uint16_t vector;
+	struct watch notify;
+};
+
+struct virtio_dev {
+	struct pci_dev pci;
+	struct vm *vm;
+	const struct virtio_ops *ops;
+	const void *config;
+	pthread_mutex_t lock;
+	uint64_t offered, acked;
+	uint32_t offered_sel, acked_sel;
+	uint16_t config_vector, queue_sel;
+	uint8_t status, isr, generation;
+	unsigned int complaints;
+	struct virtio_queue queue[VIRTIO_QUEUES];
+};
+
+void virtio_create(struct vm *vm, struct virtio_dev *dev,
+		   const struct virtio_ops *ops, uint64_t features,
+		   const void *config);
+void virtio_signal(struct virtio_dev *dev, unsigned int q);
+void virtio_broken(struct virtio_dev *dev, const char *why);
+bool virtio_has(const struct virtio_dev *dev, unsigned int feature);
+
+#endif

@@ -1,0 +1,218 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * A machine's life: opened over the KVM API, put together from its devices,
+ * run by one thread per vCPU and one for I/O, and ended by whoever calls
+ * vm_stop() first.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/kvm.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include "lodge.h"
+#include "pci.h"
+#include "term.h"
+#include "util.h"
+
+static const struct {
+	int cap;
+	const char *name;
+} needed_caps[] = {
+	{ KVM_CAP_IRQCHIP, "KVM_CAP_IRQCHIP" },
+	{ KVM_CAP_USER_MEMORY, "KVM_CAP_USER_MEMORY" },
+	{ KVM_CAP_SET_TSS_ADDR, "KVM_CAP_SET_TSS_ADDR" },
+	{ KVM_CAP_EXT_CPUID, "KVM_CAP_EXT_CPUID" },
+	{ KVM_CAP_PIT2, "KVM_CAP_PIT2" },
+	{ KVM_CAP_IRQ_ROUTING, "KVM_CAP_IRQ_ROUTING" },
+	{ KVM_CAP_IRQFD, "KVM_CAP_IRQFD" },
+	{ KVM_CAP_IOEVENTFD, "KVM_CAP_IOEVENTFD" },
+	{ KVM_CAP_IMMEDIATE_EXIT, "KVM_CAP_IMMEDIATE_EXIT" },
+};
+
+static struct {
+	pthread_mutex_t lock;
+	bool stopped;
+	int status;
+	char reason[256];
+} end = { .lock = PTHREAD_MUTEX_INITIALIZER };
+
+static void open_node(struct vm *vm)
+{
+	const char *node = vm->cfg->node;
+	unsigned int i;
+	int version;
+
+	vm->kvm_fd = open(node, O_RDWR | O_CLOEXEC);
+	if (vm->kvm_fd < 0)
+		die("cannot open %s: %s; %s", node, strerror(errno),
+		    errno == EACCES ? "join the group that owns it (see ls -l)" :
+		    "is the module loaded? --node names another one");
+	version = ioctl(vm->kvm_fd, KVM_GET_API_VERSION, 0);
+	if (version != KVM_API_VERSION)
+		die("%s speaks version %d of the KVM API, not %d: it is the wrong node",
+		    node, version, KVM_API_VERSION);
+	for (i = 0; i < ARRAY_SIZE(needed_caps); i++)
+		if (ioctl(vm->kvm_fd, KVM_CHECK_EXTENSION,
+			  needed_caps[i].cap) <= 0)
+			die("%s lacks %s, which a machine cannot do without",
+			    node, needed_caps[i].name);
+	vm->run_size = xioctl(vm->kvm_fd, KVM_GET_VCPU_MMAP_SIZE, NULL,
+			      "KVM_GET_VCPU_MMAP_SIZE");
+}
+
+static void create_chips(struct vm *vm)
+{
+	struct kvm_pit_config pit = { .flags = KVM_PIT_SPEAKER_DUMMY };
+	uint64_t identity = IDENTITY_MAP_ADDR;
+
+	xioctl(vm->fd, KVM_SET_IDENTITY_MAP_ADDR, &identity,
+	       "KVM_SET_IDENTITY_MAP_ADDR");
+	xioctl(vm->fd, KVM_SET_TSS_ADDR, (void *)TSS_ADDR, "KVM_SET_TSS_ADDR");
+	xioctl(vm->fd, KVM_CREATE_IRQCHIP, NULL, "KVM_CREATE_IRQCHIP");
+	xioctl(vm->fd, KVM_CREATE_PIT2, &pit, "KVM_CREATE_PIT2");
+	irq_init(vm);
+}
+
+static void add_memory(struct vm *vm)
+{
+	unsigned int i;
+
+	mem_create(&vm->mem, vm->cfg->memory);
+	for (i = 0; i < vm->mem.count; i++) {
+		const struct mem_region *r = &vm->mem.region[i];
+		struct kvm_userspace_memory_region slot = {
+			.slot = i,
+			.guest_phys_addr = r->gpa,
+			.memory_size = r->size,
+			.userspace_addr = (uintptr_t)r->host,
+		};
+
+		xioctl(vm->fd, KVM_SET_USER_MEMORY_REGION, &slot,
+		       "KVM_SET_USER_MEMORY_REGION");
+	}
+}
+
+static void on_status_line(struct vm *vm, const char *text)
+{
+	unsigned long status;
+
+	if (parse_uint(text, 255, &status))
+		vm_stop(vm, STATUS_FAILED,
+			"the guest wrote \"%s\" to the status line, not a number from 0 to 255",
+			text);
+	else
+		vm_stop(vm, status, NULL);
+}
+
+/* The four serial lines that DSDT names; what nobody listens to is silent. */
+static void add_consoles(struct vm *vm)
+{
+	const struct config *cfg = vm->cfg;
+	struct serial *tty = serial_create(vm, 0x3f8, 4);
+	struct console *hvc = NULL;
+	bool hvc_stdio = cfg->console && !strcmp(cfg->console, "stdio");
+
+	serial_attach(tty, STDOUT_FILENO);
+	if (cfg->output)
+		serial_attach(serial_create(vm, 0x2f8, 3),
+			      open_output(cfg->output));
+	if (cfg->status)
+		serial_on_line(serial_create(vm, 0x3e8, 5), on_status_line);
+	if (cfg->console)
+		hvc = console_create(vm, hvc_stdio ? STDOUT_FILENO :
+				     open_output(cfg->console));
+	if (hvc_stdio)
+		term_start(vm, console_input, hvc, tty);
+	else
+		term_start(vm, serial_input, tty, tty);
+}
+
+/** vm_create() - a machine as @cfg wants it, ready to run, or die. */
+void vm_create(struct vm *vm, const struct config *cfg)
+{
+	struct boot_entry entry = { 0 };
+	struct kvm_cpuid2 *cpuid;
+	unsigned int i;
+
+	*vm = (struct vm){ .cfg = cfg };
+	bus_init(&vm->pio);
+	bus_init(&vm->mmio);
+	loop_init(&vm->loop);
+	open_node(vm);
+	vm->fd = ioctl(vm->kvm_fd, KVM_CREATE_VM, 0);
+	if (vm->fd < 0)
+		die("%s cannot create a VM: %s%s", cfg->node, strerror(errno),
+		    errno == EBUSY ?
+		    "; another hypervisor holds the processor, dmesg says which" :
+		    "");
+	create_chips(vm);
+	add_memory(vm);
+	boot_load(vm, &entry);
+
+	pci_create(vm);
+	power_create(vm);
+	rtc_create(vm);
+	rng_create(vm);
+	for (i = 0; i < cfg->ndisks; i++)
+		blk_create(vm, &cfg->disk[i], i);
+
+	cpuid = cpuid_get(vm);
+	vm->vcpu = xalloc(cfg->cpus, sizeof(*vm->vcpu));
+	for (i = 0; i < cfg->cpus; i++)
+		vcpu_create(vm, &vm->vcpu[i], i, cpuid);
+	vcpu_set_boot_state(&vm->vcpu[0], &entry);
+	add_consoles(vm);
+}
+
+/**
+ * vm_stop() - end the run
+ * @vm: the machine
+ * @status: of the process
+ * @fmt: the reason in words, or NULL where nothing needs to be said
+ *
+ * Any thread may call it; the first one is believed. The caller goes on.
+ */
+void vm_stop(struct vm *vm, int status, const char *fmt, ...)
+{
+	va_list ap;
+
+	pthread_mutex_lock(&end.lock);
+	if (!end.stopped) {
+		end.stopped = true;
+		end.status = status;
+		if (fmt) {
+			va_start(ap, fmt);
+			vsnprintf(end.reason, sizeof(end.reason), fmt, ap);
+			va_end(ap);
+		}
+	}
+	pthread_mutex_unlock(&end.lock);
+	loop_stop(&vm->loop);
+}
+
+/**
+ * vm_run() - start the vCPUs and serve I/O until vm_stop()
+ * @vm: from vm_create()
+ *
+ * The vCPU threads are left to die with the process: what they still do
+ * cannot be seen by anybody.
+ * Return: the status for exit().
+ */
+int vm_run(struct vm *vm)
+{
+	unsigned int i;
+
+	for (i = 0; i < vm->cfg->cpus; i++)
+		vcpu_start(&vm->vcpu[i]);
+	loop_run(&vm->loop);
+	serial_flush_all();
+	term_restore();
+	if (end.reason[0])
+		warn("%s%s%s", vm->cfg->name ? vm->cfg->name : "",
+		     vm->cfg->name ? ": " : "", end.reason);
+	return end.status;
+}
