@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* The local APIC of one vCPU: registers, priorities, timers, x2APIC. */
+#include "ltest.h"
+#include "lapic.guest.gen.h"
+
+static struct vcpu *start(uint64_t entry)
+{
+	return vcpu_new(vm_new_irqchip(&payload), 0, LONG64, entry);
+}
+
+#define IN_GUEST(name) TEST(name) { want_done(start(G_##name)); }
+
+IN_GUEST(registers)
+IN_GUEST(disabled)
+IN_GUEST(self_ipi)
+IN_GUEST(priorities)
+IN_GUEST(task_priority)
+IN_GUEST(cr8)
+IN_GUEST(one_shot)
+IN_GUEST(periodic)
+IN_GUEST(timer_masked)
+IN_GUEST(timer_halt)
+IN_GUEST(x2apic)
+IN_GUEST(x2apic_ipi)
+IN_GUEST(apic_base)
+
+TEST(deadline)
+{
+	struct vcpu *v = start(G_deadline);
+	struct kvm_cpuid2 *c = cpuid_supported();
+
+	NEED_CAP(KVM_CAP_TSC_DEADLINE_TIMER);
+	/* The launcher's to switch on, since it needs the kernel's APIC. */
+	cpuid_find(c, 1, 0)->ecx |= 1 << 24;
+	vcpu_set_cpuid(v, c);
+	want_done(v);
+}
+
+/* CR8 in kvm_run: where the launcher has the APIC, it has the priority. */
+TEST(cr8_exit)
+{
+	struct vm *vm = vm_new(&payload);
+	struct vcpu *v = vcpu_new(vm, 0, LONG64, G_cr8_plain);
+	struct kvm_sregs s;
+
+	v->run->cr8 = 0;
+	/* Lowered, the launcher may have something to deliver. */
+	vcpu_run(v);
+	if (v->run->exit_reason == KVM_EXIT_SET_TPR) {
+		CHECK_EQ(v->run->cr8, 9);
+		vcpu_run(v);
+	}
+	report_guest_failure(v);
+	s = vcpu_sregs(v);
+	CHECK_EQ(s.cr8, 9);
+	v->run->cr8 = 9;
+	vcpu_run(v);
+	if (v->run->exit_reason == KVM_EXIT_SET_TPR) {
+		CHECK_EQ(v->run->cr8, 2);
+		vcpu_run(v);
+	}
+	report_guest_failure(v);
+	CHECK_EQ(vcpu_regs(v).rbx, 2);
+}
+
+/* What the timer was doing goes along with KVM_GET_LAPIC. */
+static void timer_moved(uint32_t left)
+{
+	struct vcpu *v = start(G_timer_moves);
+	struct kvm_lapic_state l;
+
+	want_mark(v, 1);
+	OK(ioctl(v->fd, KVM_GET_LAPIC, &l));
+	CHECK(*(uint32_t *)(l.regs + 0x390) > 0);
+	CHECK_EQ(*(uint32_t *)(l.regs + 0x380), 50000000);
+	*(uint32_t *)(l.regs + 0x390) = left;
+	OK(ioctl(v->fd, KVM_SET_LAPIC, &l));
+	want_done(v);
+}
+
+/* Nearly over: set anew, it comes soon. */
+TEST(timer_moves) { timer_moved(1000); }
+/* QEMU sets no current count: it comes at once, rather than never. */
+TEST(timer_moves_unknown) { timer_moved(0); }
+
+/* In x2APIC mode the layout of the id register changes. */
+TEST(x2apic_state)
+{
+	struct vm *vm = vm_new_irqchip(&payload);
+	struct vcpu *v = vcpu_new(vm, 3, LONG64, G_x2apic);
+	struct kvm_lapic_state l;
+	struct kvm_sregs s = vcpu_sregs(v);
+
+	OK(ioctl(v->fd, KVM_GET_LAPIC, &l));
+	CHECK_EQ(*(uint32_t *)(l.regs + 0x20), 3 << 24);
+	s.apic_base |= 0xc00;
+	vcpu_set_sregs(v, &s);
+	OK(ioctl(v->fd, KVM_GET_LAPIC, &l));
+	OK(ioctl(v->fd, KVM_SET_LAPIC, &l));
+	CHECK(*(uint32_t *)(l.regs + 0x20) == 3 << 24 ||
+	      *(uint32_t *)(l.regs + 0x20) == 3, "%#x",
+	      *(uint32_t *)(l.regs + 0x20));
+	CHECK_EQ(vcpu_sregs(v).apic_base & 0xc00, 0xc00);
+}
+
+/*
+ * An interrupt that waits behind a shadow, at the entry that begins with it:
+ * a guest's STI and HLT may be interrupted by the host's events, not by its own.
+ */
+TEST(shadow_kept)
+{
+	struct vcpu *v = start(G_shadow_kept);
+	struct kvm_vcpu_events e = {
+		.flags = KVM_VCPUEVENT_VALID_SHADOW,
+		.interrupt.shadow = KVM_X86_SHADOW_INT_STI,
+	};
+	struct kvm_msi msi = { .address_lo = 0xfee00000, .data = 0x41 };
+
+	if (node_is_kvm())
+		test_skip("KVM's entries lose the VMCB's shadow in QEMU");
+	want_mark(v, 1);
+	/* The OUT is finished, and nothing after it. */
+	v->run->immediate_exit = 1;
+	FAILS(EINTR, ioctl(v->fd, KVM_RUN, 0));
+	v->run->immediate_exit = 0;
+	OK(ioctl(v->fd, KVM_SET_VCPU_EVENTS, &e));
+	OK(ioctl(v->vm->fd, KVM_SIGNAL_MSI, &msi) != 1);
+	want_done(v);
+}

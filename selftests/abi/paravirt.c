@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* KVM's paravirtual interface: clock, wall clock, steal time, hypercalls. */
+#include <time.h>
+#include <sched.h>
+
+#include "ltest.h"
+#include "paravirt.guest.gen.h"
+
+struct pvclock {
+	uint32_t version, pad;
+	uint64_t tsc, system_time;
+	uint32_t mul;
+	int8_t shift;
+	uint8_t flags, pad2[2];
+};
+
+static struct vcpu *start(uint64_t entry)
+{
+	return vcpu_new(vm_new_irqchip(&payload), 0, LONG64, entry);
+}
+
+static uint64_t now_ns(clockid_t c)
+{
+	struct timespec t;
+
+	clock_gettime(c, &t);
+	return t.tv_sec * 1000000000ULL + t.tv_nsec;
+}
+
+static uint64_t pv_time(const volatile struct pvclock *c, uint64_t tsc)
+{
+	uint64_t d = tsc - c->tsc;
+
+	d = c->shift < 0 ? d >> -c->shift : d << c->shift;
+	return c->system_time + (uint64_t)((unsigned __int128)d * c->mul >> 32);
+}
+
+static void clock_by(uint32_t msr)
+{
+	struct vcpu *v = start(G_clock);
+	struct pvclock *c = (void *)(v->vm->mem + G_FREE + 0x40);
+	uint64_t tsc, a, b, h0, h1;
+
+	vcpu_args(v, msr, (G_FREE + 0x40) | 1);
+	h0 = now_ns(CLOCK_MONOTONIC_RAW);
+	tsc = want_value(v);
+	CHECK(!(c->version & 1) && c->version, "version %u", c->version);
+	CHECK(c->mul, "no multiplier");
+	a = pv_time(c, tsc);
+	usleep(200000);
+	tsc = want_value(v);
+	h1 = now_ns(CLOCK_MONOTONIC_RAW);
+	b = pv_time(c, tsc);
+	CHECK(b > a, "stands");
+	CHECK(b - a >= 190000000, "%lu ns of 200 ms", b - a);
+	CHECK(b - a <= (h1 - h0) * 21 / 20 + 1000000, "%lu ns of %lu", b - a,
+	      h1 - h0);
+	CHECK_EQ(msr_get(v, msr), (G_FREE + 0x40) | 1);
+	/* Off again: the page is left alone. */
+	vcpu_args(v, msr, 0);
+	want_mark(v, 1);
+	memset(c, 0x5a, sizeof(*c));
+	want_value(v);
+	CHECK_EQ(c->version, 0x5a5a5a5a);
+}
+
+TEST(clock_new) { clock_by(0x4b564d01); }
+TEST(clock_old) { clock_by(0x12); }
+
+/* KVM_SET_CLOCK is seen by the guest. */
+TEST(set_clock)
+{
+	struct vcpu *v = start(G_clock);
+	struct pvclock *c = (void *)(v->vm->mem + G_FREE + 0x40);
+	struct kvm_clock_data d = { .clock = 123456000000000 };
+	uint64_t t;
+
+	vcpu_args(v, 0x4b564d01, (G_FREE + 0x40) | 1);
+	want_value(v);
+	OK(ioctl(v->vm->fd, KVM_SET_CLOCK, &d));
+	t = pv_time(c, want_value(v));
+	CHECK(t >= d.clock && t < d.clock + 5000000000, "%lu", t);
+}
+
+TEST(paused)
+{
+	struct vcpu *v = start(G_clock);
+	struct pvclock *c = (void *)(v->vm->mem + G_FREE + 0x40);
+
+	/* Without a clock there is nobody to tell. */
+	FAILS(EINVAL, ioctl(v->fd, KVM_KVMCLOCK_CTRL, 0));
+	vcpu_args(v, 0x4b564d01, (G_FREE + 0x40) | 1);
+	want_value(v);
+	CHECK(!(c->flags & 2));
+	OK(ioctl(v->fd, KVM_KVMCLOCK_CTRL, 0));
+	want_value(v);
+	CHECK(c->flags & 2, "PVCLOCK_GUEST_STOPPED");
+}
+
+TEST(wall_clock)
+{
+	struct vcpu *v = start(G_wall_clock);
+	struct { uint32_t version, sec, nsec; } *w = (void *)(v->vm->mem + G_FREE);
+	uint64_t boot;
+
+	vcpu_args(v, 0x4b564d00, G_FREE);
+	want_mark(v, 1);
+	CHECK(w->version && !(w->version & 1), "version %u", w->version);
+	boot = now_ns(CLOCK_REALTIME) / 1000000000;
+	CHECK(w->sec <= boot && w->sec + 60 >= boot, "%u, now %lu", w->sec, boot);
+	CHECK(w->nsec < 1000000000);
+}
+
+TEST(steal_time)
+{
+	struct vcpu *v = start(G_clock);
+	struct { uint64_t steal; uint32_t version, flags; uint8_t preempted; } *s =
+		(void *)(v->vm->mem + G_FREE + 0x40);
+	struct kvm_cpuid2 *c = cpuid_supported();
+	int i;
+
+	if (!(cpuid_find(c, 0x40000001, 0)->eax & 1 << 5))
+		test_skip("steal time is not offered");
+	vcpu_args(v, 0x4b564d03, (G_FREE + 0x40) | 1);
+	want_value(v);
+	CHECK(s->version && !(s->version & 1), "version %u", s->version);
+	/* A host that is busy may take the CPU away after the last exit. */
+	for (i = 0; s->preempted & 1 && i < 100; i++)
+		want_value(v);
+	CHECK_EQ(s->preempted & 1, 0);
+	/* Reserved bits: #GP. */
+	CHECK_EQ(msr_set_try(v, 0x4b564d03, (G_FREE + 0x48) | 1), 0);
+}
+
+/* Addresses that are no memory: nothing breaks. */
+TEST(bad_addresses)
+{
+	struct vcpu *v = start(G_clock);
+	int i;
+
+	vcpu_args(v, 0x4b564d01, 0xfffffffffffffff1);
+	for (i = 0; i < 2; i++) {
+		vcpu_run(v);
+		if (v->run->exit_reason != KVM_EXIT_IO)
+			break;
+	}
+	v = start(G_clock);
+	vcpu_args(v, 0x4b564d01, 0xd0000001);
+	want_value(v);
+	/* A page of it read-only for the launcher, then gone. */
+	vcpu_args(v, 0x4b564d01, (G_FREE + 0x40) | 1);
+	vcpu_jump(v, G_clock);
+	want_value(v);
+	madvise(v->vm->mem + G_FREE, PAGE, MADV_DONTNEED);
+	want_value(v);
+}
+
+TEST(hypercalls)
+{
+	want_done(start(G_hypercalls));
+}
+
+TEST(hypercall_user)
+{
+	want_done(start(G_hypercall_user));
+}

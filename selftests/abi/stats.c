@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* The binary statistics descriptor, of a VM and of a vCPU. */
+#include "ltest.h"
+#include "stats.guest.gen.h"
+
+static void *all_of(int fd, struct kvm_stats_header *h)
+{
+	size_t size;
+	uint8_t *p;
+
+	MUST_EQ(OK(pread(fd, h, sizeof(*h), 0)), sizeof(*h));
+	MUST(h->num_desc > 0 && h->num_desc < 1000, "%u", h->num_desc);
+	MUST(h->name_size && h->name_size <= 256, "%u", h->name_size);
+	CHECK(h->id_offset >= sizeof(*h) && h->desc_offset > h->id_offset &&
+	      h->data_offset > h->desc_offset, "%u %u %u", h->id_offset,
+	      h->desc_offset, h->data_offset);
+	size = h->data_offset + 65536;
+	p = calloc(1, size);
+	OK(pread(fd, p, size, 0));
+	return p;
+}
+
+static struct kvm_stats_desc *desc(struct kvm_stats_header *h, void *all, int i)
+{
+	return (void *)((uint8_t *)all + h->desc_offset +
+			i * (sizeof(struct kvm_stats_desc) + h->name_size));
+}
+
+static void well_formed(int fd)
+{
+	struct kvm_stats_header h;
+	uint8_t *all = all_of(fd, &h);
+	void *volatile nowhere = (void *)8;
+	uint32_t i, end = 0;
+	char c[8];
+
+	CHECK(strnlen((char *)all + h.id_offset, h.name_size) > 0);
+	for (i = 0; i < h.num_desc; i++) {
+		struct kvm_stats_desc *d = desc(&h, all, i);
+
+		CHECK(strnlen(d->name, h.name_size) < h.name_size && d->name[0]);
+		CHECK((d->flags & KVM_STATS_TYPE_MASK) <= KVM_STATS_TYPE_MAX,
+		      "%s", d->name);
+		CHECK((d->flags & KVM_STATS_UNIT_MASK) <= 0x40, "%s", d->name);
+		CHECK(d->size >= 1, "%s", d->name);
+		CHECK_EQ(d->offset % 8, 0);
+		if (d->offset + d->size * 8 > end)
+			end = d->offset + d->size * 8;
+	}
+	/* Reading the data, at its very end, and beyond. */
+	CHECK_EQ(OK(pread(fd, c, 8, h.data_offset)), 8);
+	CHECK_EQ(OK(pread(fd, c, 8, h.data_offset + end - 8)), 8);
+	CHECK_EQ(OK(pread(fd, c, 8, h.data_offset + end)), 0);
+	CHECK_EQ(OK(pread(fd, c, 8, 1UL << 40)), 0);
+	FAILS(EFAULT, pread(fd, nowhere, 8, 0));
+	/* By small pieces it is the same. */
+	for (i = 0; i < h.data_offset; i++) {
+		OK(pread(fd, c, 1, i));
+		if (c[0] != (char)all[i])
+			break;
+	}
+	CHECK_EQ(i, h.data_offset);
+	free(all);
+}
+
+static uint64_t stat(int fd, const char *name)
+{
+	struct kvm_stats_header h;
+	uint8_t *all = all_of(fd, &h);
+	uint32_t i;
+	uint64_t v;
+
+	for (i = 0; i < h.num_desc; i++) {
+		struct kvm_stats_desc *d = desc(&h, all, i);
+
+		if (strcmp(d->name, name))
+			continue;
+		OK(pread(fd, &v, 8, h.data_offset + d->offset));
+		return v;
+	}
+	MUST(0, "no statistic %s", name);
+	return 0;
+}
+
+TEST(vm)
+{
+	struct vm *vm = vm_new(&payload);
+
+	NEED_CAP(KVM_CAP_BINARY_STATS_FD);
+	well_formed(OK(ioctl(vm->fd, KVM_GET_STATS_FD, 0)));
+}
+
+TEST(vcpu)
+{
+	struct vm *vm = vm_new(&payload);
+	struct vcpu *v = vcpu_new(vm, 0, LONG64, G_exits);
+
+	NEED_CAP(KVM_CAP_BINARY_STATS_FD);
+	well_formed(OK(ioctl(v->fd, KVM_GET_STATS_FD, 0)));
+}
+
+TEST(counts)
+{
+	struct vm *vm = vm_new(&payload);
+	struct vcpu *v = vcpu_new(vm, 0, LONG64, G_exits);
+	uint64_t exits, io;
+	int fd, i;
+
+	NEED_CAP(KVM_CAP_BINARY_STATS_FD);
+	fd = OK(ioctl(v->fd, KVM_GET_STATS_FD, 0));
+	want_mark(v, 1);
+	exits = stat(fd, "exits");
+	io = stat(fd, "io_exits");
+	for (i = 0; i < 10; i++)
+		want_mark(v, 1);
+	CHECK(stat(fd, "exits") >= exits + 10);
+	CHECK(stat(fd, "io_exits") >= io + 10);
+	/* It outlives the VM's own descriptors. */
+	close(vm->fd);
+	close(v->fd);
+	CHECK(stat(fd, "exits") >= exits + 10);
+}

@@ -1,0 +1,170 @@
+# shellcheck shell=sh
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# In the host: guests boot in all the ways that the launcher promises. Prints
+# TAP. In /work: lodge, vmlinuz, vmlinux, initrd, tiny. $1: which part.
+
+node=${LODGE_NODE:-/dev/lodge}
+patience=${LODGE_PATIENCE:-1}	# times the usual, on a slow host
+count=0
+failed=0
+cd /tmp || exit 1
+
+point() { # point STATUS TEXT
+	count=$((count + 1))
+	if [ "$1" = 0 ]; then
+		echo "ok $count - $2"
+	else
+		failed=$((failed + 1))
+		echo "not ok $count - $2"
+		[ ! -s console ] || tail -n 20 console | tr -d '\r' |
+			sed 's/^/# console: /'
+		[ ! -s out ] || head -n 20 out | sed 's/^/# output: /'
+	fi
+}
+
+# lodge ARG...: a machine, bounded; its status in $status.
+lodge() {
+	: >out
+	timeout "${BOUND:-$((240 * patience))}" /work/lodge run --node "$node" "$@" \
+		>console 2>&1
+	status=$?
+}
+
+# boot WORD [OPTION...]: a Linux guest that does WORD of guest.sh.
+boot() {
+	word=$1
+	shift
+	lodge --kernel "${KERNEL:-/work/vmlinuz}" --initrd /work/initrd \
+		--output out --status --append \
+		"console=ttyS0 panic=-1 quiet do=$word ${MORE-}" "$@"
+}
+
+tiny() { # tiny LETTER [OPTION...]
+	letter=$1
+	shift
+	BOUND=${BOUND:-$((10 * patience))} lodge --kernel /work/tiny --append "$letter" \
+		--exit-port 0xf4 --memory 16M "$@"
+}
+
+ends() { # ends WANTED TEXT [WORDS]: status, and what is said
+	[ "$status" = "$1" ] && { [ -z "${3-}" ] || grep -q "$3" console; }
+	point $? "$2 (status $status)"
+}
+
+tiny_parts() {
+	tiny x; ends 42 "a byte to the exit port is the status"
+	tiny m; ends 0 "memory that nobody answers reads all ones"
+	tiny p; ends 0 "ports that nobody answers read all ones"
+	tiny c; ends 0 "the CMOS clock has a century"
+	tiny o; ends 0 "power-off ends with 0"
+	tiny r; ends 120 "the reset register ends with 120" "reset by the guest"
+	tiny k; ends 120 "the keyboard controller resets" "reset by the guest"
+	tiny t; ends 121 "a triple fault ends with 121, in words" "triple fault"
+	grep -q 'cr0 .* idt ' console
+	point $? "and with the registers"
+	tiny u; ends 121 "a jump to where no memory is ends with 121, in words" \
+		"stopped by exit"
+	BOUND=$((2 * patience)) tiny l; ends 143 "a loop in MMIO can be ended from outside"
+	tiny x --cpus 255; ends 42 "255 vCPUs can be had"
+	tiny x --memory 6G; ends 42 "6 GiB cost nothing until they are touched"
+}
+
+error_parts() {
+	head -c 3000 /work/vmlinuz >short
+	lodge --kernel short; ends 125 "a kernel that is cut off" "cut off"
+	lodge --kernel /work/initrd; ends 125 "no kernel" "neither a bzImage"
+	lodge --kernel none; ends 125 "no file" "cannot open none"
+	lodge --kernel /work/vmlinuz --memory 16M
+	ends 125 "a kernel that does not fit" "more --memory"
+	lodge --kernel /work/vmlinuz --disk none
+	ends 125 "no disk" "cannot open disk none"
+	: >empty
+	lodge --kernel /work/tiny --disk empty; ends 125 "no size" "is empty"
+	node=/dev/null lodge --kernel /work/tiny
+	ends 125 "a node that is none" "KVM API"
+	node=/dev/none lodge --kernel /work/tiny
+	ends 125 "no node" "is the module loaded"
+	truncate -s 1M disk
+	timeout $((10 * patience)) /work/lodge run --node "$node" --kernel /work/tiny \
+		--append l --memory 16M --disk disk </dev/null >/dev/null 2>&1 &
+	other=$!
+	sleep $patience
+	lodge --kernel /work/tiny --append o --memory 16M --disk disk
+	ends 125 "a disk that another machine writes" "in use"
+	kill $other
+	wait $other 2>/dev/null
+	lodge --kernel /work/tiny --append o --memory 16M --disk disk
+	ends 0 "is free again when that one ended"
+}
+
+cpu_parts() {
+	for n in 1 2 4; do
+		boot cpus --cpus $n
+		[ "$status" = 7 ] &&
+			grep -q "^cpus $n ids .*$((n - 1)) cores $n\$" out
+		point $? "boots with $n vCPU(s), and the guest counts them"
+	done
+	KERNEL=/work/vmlinux boot cpus --cpus 2
+	[ "$status" = 7 ] && grep -q "^cpus 2 " out
+	point $? "a vmlinux boots through PVH"
+}
+
+memory_parts() {
+	# The kernel keeps a part for itself, a 64th for struct page alone.
+	for mib in 256 6144; do
+		boot memory --memory ${mib}M
+		total=$(($(cat out) / 1024))
+		[ "$status" = 0 ] && [ $total -lt $mib ] &&
+			[ $((total + 64 + mib / 32)) -gt $mib ]
+		point $? "boots with $mib MiB: the guest has $total"
+	done
+}
+
+disk_parts() {
+	truncate -s 16M disk
+	boot write --disk disk; cp out sum
+	ends 0 "a disk is written and synced"
+	boot read --disk disk
+	[ "$status" = 0 ] && cmp -s out sum
+	point $? "a second boot reads it back"
+	dd if=disk bs=64k skip=16 count=64 2>/dev/null | md5sum | cmp -s - sum
+	point $? "the file has it"
+	MORE=pci=nomsi boot read --disk disk --cpus 2
+	[ "$status" = 0 ] && cmp -s out sum
+	point $? "so it is with INTx in MSI-X's place, and two vCPUs"
+	boot readonly --disk disk,ro
+	[ "$status" = 0 ] && [ "$(cat out)" = "$(head -c 5 sum)" ]
+	point $? "a read-only disk is read and not written"
+	before=$(du -k disk | cut -f1)
+	boot discard --disk disk
+	[ "$status" = 0 ] && grep -q lodge-disk0 out &&
+		[ "$(du -k disk | cut -f1)" -lt "$before" ]
+	point $? "a discard gives the host its blocks back, and reads zero"
+}
+
+device_parts() {
+	boot random; ends 0 "the entropy device is the guest's"
+	# What comes before the guest opens its console is lost on it.
+	while sleep 1; do echo "from stdin"; done | boot hvc --console stdio
+	[ "$status" = 0 ] && grep -q "to hvc" console &&
+		[ "$(cat out)" = "from stdin" ]
+	point $? "a virtio console carries both ways"
+	boot clock
+	[ "$status" = 0 ] && [ $(($(date -u +%s) - $(cat out))) -lt 60 ]
+	point $? "the guest has the host's time"
+	boot bulk
+	[ "$status" = 0 ] && yes 0123456789 | head -c 20000 | cmp -s - out
+	point $? "20,000 bytes come out whole"
+	boot off; ends 0 "Linux powers off"
+	boot reset; ends 120 "Linux resets"
+	MORE=reboot=t boot reset
+	ends 121 "Linux resets by a triple fault" "triple fault"
+	boot panic; ends 120 "Linux panics" "reset by the guest"
+}
+
+for part in "$@"; do
+	"${part}_parts"
+done
+echo "1..$count"
+exit $((failed != 0))

@@ -1,0 +1,84 @@
+# shellcheck shell=sh
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# What the guest does in the boot suite: the kernel's command line has do=WORD.
+# Standard output is the launcher's --output.
+
+word=$(sed -n 's/.*do=\([a-z-]*\).*/\1/p' /proc/cmdline)
+irqs() { grep "$1" /proc/interrupts | awk '{ n += $2 + $3 } END { print n + 0 }'; }
+case $word in
+cpus)
+	echo "cpus $(nproc) ids $(sed -n 's/^apicid[^:]*: //p' /proc/cpuinfo |
+		tr '\n' ' ')cores $(sed -n 's/^cpu cores[^:]*: //p' \
+		/proc/cpuinfo | sort -u)"
+	exit 7 ;;
+memory)
+	sed -n 's/MemTotal: *\([0-9]*\) kB/\1/p' /proc/meminfo
+	# Touch most of what is free: all of it has to be there.
+	free=$(sed -n 's/MemFree: *\([0-9]*\) kB/\1/p' /proc/meminfo)
+	mount -t tmpfs -o size=90% none /tmp
+	dd if=/dev/zero of=/tmp/fill bs=1M count=$((${TOUCH:-64})) 2>/dev/null
+	[ "$free" -gt 0 ] && [ -s /tmp/fill ] ;;
+write)
+	# 4 MiB of a pattern that differs in each block, on a "file system" of
+	# its own: a header that says how much.
+	i=0
+	while [ $i -lt 4096 ]; do
+		printf '%01024d' $i
+		i=$((i + 1))
+	done >/tmp/pattern
+	md5sum </tmp/pattern >/tmp/sum
+	dd if=/tmp/pattern of=/dev/vda bs=64k seek=16 conv=fsync 2>/dev/null &&
+		dd if=/tmp/sum of=/dev/vda bs=512 conv=sync,fsync 2>/dev/null &&
+		sync && cat /tmp/sum ;;
+read)
+	# Twice: through the cache, and past it.
+	want=$(dd if=/dev/vda bs=36 count=1 2>/dev/null)
+	one=$(dd if=/dev/vda bs=64k skip=16 count=64 2>/dev/null | md5sum)
+	two=$(dd if=/dev/vda bs=64k skip=16 count=64 iflag=direct 2>/dev/null |
+		md5sum)
+	echo "$want"
+	[ "$one" = "$want" ] && [ "$two" = "$want" ] &&
+		[ "$(irqs virtio)" -gt 0 ] ;;
+discard)
+	size=$(cat /sys/block/vda/queue/discard_max_bytes)
+	zero=$(cat /sys/block/vda/queue/write_zeroes_max_bytes)
+	[ "$size" -gt 0 ] && [ "$zero" -gt 0 ] && blkdiscard /dev/vda &&
+		dd if=/dev/vda bs=1M count=8 iflag=direct 2>/dev/null |
+			cmp -n 8388608 - /dev/zero &&
+		cat /sys/block/vda/serial ;;
+readonly)
+	[ "$(cat /sys/block/vda/ro)" = 1 ] || exit 2
+	! dd if=/dev/zero of=/dev/vda bs=512 count=1 conv=fsync 2>/dev/null ||
+		exit 3
+	dd if=/dev/vda bs=512 count=1 2>/dev/null | head -c 5 ;;
+random)
+	[ "$(cat /sys/class/misc/hw_random/rng_current)" = virtio_rng.0 ] &&
+		[ "$(head -c 4096 /dev/hwrng | wc -c)" = 4096 ] ;;
+hvc)
+	stty -F /dev/hvc0 raw -echo
+	echo "to hvc" >/dev/hvc0
+	head -n 1 </dev/hvc0 ;;
+clock)
+	date -u +%s ;;
+button)
+	# The fixed power button wakes who reads the event file; here its bit
+	# is enough: /proc/interrupts counts the SCI.
+	echo ready >/dev/console
+	i=0
+	while [ "$(irqs acpi)" = 0 ]; do
+		i=$((i + 1))
+		[ $i -lt 100 ] || exit 1
+		sleep 0.1
+	done ;;
+bulk)
+	yes 0123456789 | head -c 20000 ;;
+off)
+	poweroff -f; sleep 100 ;;
+reset)
+	reboot -f; sleep 100 ;;
+panic)
+	echo c >/proc/sysrq-trigger; sleep 100 ;;
+*)
+	echo "no such word: $word"; exit 99 ;;
+esac
