@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The rows of the exits suite, and how a payload says where one begins and
+ * ends: a NOP whose displacement the plugin knows. It costs one instruction
+ * of the guest's, which is not counted, and no exit.
+ */
+#ifndef ROWS_H
+#define ROWS_H
+
+#define ROWS(row)					\
+	row(EMPTY, "empty")				\
+	row(CPUID, "cpuid")				\
+	row(VMMCALL, "vmmcall")				\
+	row(PIO_KERNEL, "pio-kernel")			\
+	row(PIO_USER, "pio-user")			\
+	row(PIO_EVENTFD, "pio-eventfd")			\
+	row(MMIO_KERNEL_READ, "mmio-kernel-read")	\
+	row(MMIO_KERNEL_WRITE, "mmio-kernel-write")	\
+	row(MMIO_USER_READ, "mmio-user-read")		\
+	row(MMIO_USER_WRITE, "mmio-user-write")		\
+	row(MMIO_EVENTFD, "mmio-eventfd")		\
+	row(EOI, "eoi")					\
+	row(EOI_X2APIC, "eoi-x2apic")			\
+	row(SELF_IPI, "self-ipi")			\
+	row(SELF_IPI_X2APIC, "self-ipi-x2apic")		\
+	row(TSC_DEADLINE, "tsc-deadline")		\
+	row(CR0_WP, "cr0-wp")				\
+	row(CR4_PGE, "cr4-pge")				\
+	row(RDMSR, "rdmsr")				\
+	row(REFAULT_4K, "refault-4k")			\
+	row(REFAULT_2M, "refault-2m")			\
+	row(BOOT, "boot")
+
+#define ROW_ID(id, name)	ROW_##id,
+enum { ROWS(ROW_ID) NR_ROWS };
+
+/* nopl DISP(%rax,%rax), DISP being MARK_MAGIC | MARK_END | row */
+#define MARK_MAGIC	0x4c4f0000
+#define MARK_MASK	0xffff0000
+#define MARK_END	0x100
+#define MARK_OPCODE	"\x0f\x1f\x84\x00"
+
+#define BEGIN(row)	asm volatile("nopl %c0(%%rax,%%rax)"	\
+				     : : "i"(MARK_MAGIC | (row)) : "memory")
+#define END(row)	BEGIN(MARK_END | (row))
+
+/* Stops in Bochs's debugger, where that is asked for; else nothing. */
+#define DEBUGGER()	asm volatile("xchg %%bx, %%bx" : : : "memory")
+
+#endif
