@@ -2,6 +2,10 @@
 /*
  * The guest's vector registers are brought into the CPU: read and written where
  * they are, unless the thread was scheduled away from them meanwhile.
+ *
+ * Of these accesses only MMX's can trap, by an x87 exception that the guest (or
+ * user space, with KVM_SET_XSAVE) has left pending: SDM vol. 3A 12.5. It would be
+ * the host's to die of, so it is looked for first, and is the guest's.
  */
 #include <asm/fpu/api.h>
 #include <linux/thread_info.h>
@@ -43,6 +47,17 @@ ACCESSES(mmx, "movq", "mm", CASES8)
 ACCESSES(xmm, "movdqa", "xmm", CASES16)
 ACCESSES(ymm, "vmovdqa", "ymm", CASES16)
 
+/* The summary of unmasked exceptions. FNSTSW does not wait for them. */
+#define FSW_ES	BIT(7)
+
+static bool x87_pending(void)
+{
+	u16 fsw;
+
+	asm volatile("fnstsw %0" : "=a" (fsw));
+	return fsw & FSW_ES;
+}
+
 static int access(struct lodge_emul *c, int reg, struct simd *s, u32 len, bool set)
 {
 	static const struct {
@@ -53,7 +68,7 @@ static int access(struct lodge_emul *c, int reg, struct simd *s, u32 len, bool s
 		{ 8, 8, mmx_get, mmx_set }, { 16, 16, xmm_get, xmm_set },
 		{ 32, 16, ymm_get, ymm_set },
 	};
-	int i;
+	int i, st = LODGE_EMUL_OK;
 
 	for (i = 0; i < ARRAY_SIZE(kinds) && kinds[i].len != len; i++)
 		;
@@ -64,9 +79,12 @@ static int access(struct lodge_emul *c, int reg, struct simd *s, u32 len, bool s
 	fpregs_lock();
 	if (test_thread_flag(TIF_NEED_FPU_LOAD))
 		switch_fpu_return();
-	(set ? kinds[i].set : kinds[i].get)(reg, s);
+	if (len == 8 && x87_pending())
+		st = lodge_emul_raise(c, X86_TRAP_MF, false, 0);
+	else
+		(set ? kinds[i].set : kinds[i].get)(reg, s);
 	fpregs_unlock();
-	return LODGE_EMUL_OK;
+	return st;
 }
 
 /**
@@ -77,7 +95,7 @@ static int access(struct lodge_emul *c, int reg, struct simd *s, u32 len, bool s
  * @len: 8 for MMX, 16 for XMM, 32 for YMM
  *
  * Context: in KVM_RUN, interrupts on.
- * Return: enum lodge_emul_status.
+ * Return: enum lodge_emul_status; a fault is #MF.
  */
 int lodge_simd_get(struct lodge_emul *c, int reg, void *buf, u32 len)
 {

@@ -104,7 +104,8 @@ int lodge_op_simd(struct lodge_emul *c)
 		c->tail = true;
 		return st ? st : lodge_emul_write(c, la, buf + at, m.size, 0);
 	}
-	if (m.flags & MERGE)
+	/* Of MMX for its #MF, which comes before the access. */
+	if (m.flags & (MERGE | MMX))
 		st = c->ops->get_simd(c, c->vex ? c->vex_v : reg, buf, width);
 	if (!st)
 		st = lodge_emul_read(c, la, buf + at, m.size, 0);

@@ -6,6 +6,8 @@
 #include "ltest.h"
 #include "features.guest.gen.h"
 
+#define DEV	0xd0000000UL
+
 static struct vcpu *start(uint64_t entry)
 {
 	return vcpu_new(vm_new_irqchip(&payload), 0, LONG64, entry);
@@ -269,5 +271,25 @@ TEST(guest_debug_bits)
 		       0x12345678));
 	OK(guest_debug(v, KVM_GUESTDBG_ENABLE | KVM_GUESTDBG_USE_SW_BP, 0));
 	OK(guest_debug(v, 0, 0));
+	want_done(v);
+}
+
+/*
+ * An unmasked x87 exception that user space leaves pending while it serves an
+ * access of MMX's is the guest's, and nobody else's.
+ */
+TEST(x87_pending)
+{
+	struct vcpu *v = start(G_x87_pending);
+	struct kvm_xsave x;
+
+	want_mark(v, 1);
+	want_mmio(v, false, DEV, 8);
+	OK(ioctl(v->fd, KVM_GET_XSAVE, &x));
+	/* FCW: nothing masked; FSW: an invalid operation, summary and busy. */
+	x.region[0] = 0x80810000;
+	x.region[128] |= 1;	/* XSTATE_BV: x87's is not the initial one */
+	OK(ioctl(v->fd, KVM_SET_XSAVE, &x));
+	/* The second one is not even begun. */
 	want_done(v);
 }

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "guest.h"
 
+#define DEV 0xd0000000UL
+
 #define WRDR(n, v) asm volatile("mov %0, %%dr" #n : : "r"((u64)(v)))
 #define RDDR(n) ({ u64 v_; asm volatile("mov %%dr" #n ", %0" : "=r"(v_)); v_; })
 
@@ -449,4 +451,14 @@ GUEST(task_priority)
 	mark(2);
 	EQ(read_cr8(), 2);
 	write_cr8(2);
+}
+
+/* What x87 left pending is raised by MMX before it reaches the device. */
+GUEST(x87_pending)
+{
+	mark(1);
+	EQ(TRAPS("movq (%0), %%mm0", : : "r"(DEV) : "memory"), 16);
+	EQ(TRAPS("movq %%mm0, (%0)", : : "r"(DEV) : "memory"), 16);
+	asm volatile("fnclex");
+	EQ(TRAPS("movq %%mm0, %%mm1", : :), NO_TRAP);
 }

@@ -258,12 +258,16 @@ static int m_misc(struct lodge_emul *c, enum lodge_emul_misc what, u64 arg)
 
 static int m_get_simd(struct lodge_emul *c, int reg, void *buf, u32 len)
 {
+	if (len == 8 && of(c)->x87_pending)
+		return lodge_emul_raise(c, 16, false, 0);
 	memcpy(buf, len == 8 ? of(c)->mmx[reg] : of(c)->simd[reg], len);
 	return LODGE_EMUL_OK;
 }
 
 static int m_set_simd(struct lodge_emul *c, int reg, const void *buf, u32 len)
 {
+	if (len == 8 && of(c)->x87_pending)
+		return lodge_emul_raise(c, 16, false, 0);
 	memcpy(len == 8 ? of(c)->mmx[reg] : of(c)->simd[reg], buf, len);
 	return LODGE_EMUL_OK;
 }

@@ -44,6 +44,7 @@ struct machine {
 	int last_misc;
 	u64 last_arg;
 	bool paging;
+	bool x87_pending;	/* an exception that MMX instructions raise */
 	bool race;		/* the next cmpxchg finds memory changed */
 	bool moved_early;	/* registers changed before the end */
 	int status;

@@ -57,6 +57,11 @@ static bool mmx(struct machine *m)
 	return !memcmp(m->mmx[0], m->ram + DATA, 8);
 }
 
+static void x87_error(struct machine *m)
+{
+	m->x87_pending = true;
+}
+
 #define X(text, ...)	T(MODE64, text, IN(RBX, DATA), CALL(fill), \
 			  __VA_ARGS__)
 
@@ -116,6 +121,12 @@ void test_simd(void)
 	X("movups xmm0, [rbx]", CR(0, 0x19), FAULT_PLAIN(7));
 	X("movups xmm0, [rbx]", CR(4, 0), FAULT_PLAIN(6));
 	X("movq mm0, [rbx]", CR(4, 0), CHECK(mmx));
+	X("movq mm0, [rbx]", CALL(x87_error), FAULT_PLAIN(16));
+	X("movd mm0, [rbx]", CALL(x87_error), FAULT_PLAIN(16));
+	X("movq [rbx], mm1", CALL(x87_error), FAULT_PLAIN(16));
+	T(MODE64, "movq mm0, [rbx]", IN(RBX, MMIO_USER), CALL(x87_error),
+	  FAULT_PLAIN(16), EXITS(0), DEVS(0));
+	X("movups xmm0, [rbx]", CALL(x87_error), CHECK(full16));
 	X("vmovups xmm0, [rbx]", CR(4, 0x600), FAULT_PLAIN(6));
 	X(".byte 0xc5, 0xf0, 0x10, 0x03", FAULT_PLAIN(6));
 	/* W, B and the highest bit of vvvv are ignored outside 64-bit mode. */
