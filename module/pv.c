@@ -88,11 +88,19 @@ static bool take_moment(struct moment *m)
 	       READ_ONCE(host_clock.changes) == s.cs_was_changed_seq;
 }
 
-static void renew_time_base(struct lodge_vm *vm);
+/*
+ * The vCPUs do the rest before they enter again, each VM for itself: one whose
+ * launcher keeps its guest's clock page from being written holds up nobody else.
+ */
+static void clock_changed(struct lodge_vm *vm)
+{
+	WRITE_ONCE(vm->pv.stale, true);
+	lodge_vm_request_all(vm, LODGE_REQ_CLOCK);
+}
 
 static void clock_changed_fn(struct work_struct *work)
 {
-	lodge_vm_each(renew_time_base);
+	lodge_vm_each(clock_changed);
 }
 
 static DECLARE_WORK(clock_changed_work, clock_changed_fn);
@@ -471,6 +479,8 @@ void lodge_pv_steal_update(struct lodge_vcpu *vcpu)
 void lodge_pv_sched_out(struct lodge_vcpu *vcpu)
 {
 	static const u8 flag = KVM_VCPU_PREEMPTED;
+	u64 generation = vcpu->slot_generation;
+	struct lodge_slot *slot = vcpu->slot;
 	struct lodge_pv *pv = &vcpu->pv;
 	int idx;
 
@@ -486,6 +496,9 @@ void lodge_pv_sched_out(struct lodge_vcpu *vcpu)
 				      &flag, sizeof(flag)))
 		pv->told = true;
 	srcu_read_unlock(&vcpu->vm->srcu, idx);
+	/* The thread may be in the midst of using these: it finds them as they were. */
+	vcpu->slot = slot;
+	vcpu->slot_generation = generation;
 }
 
 /**
@@ -699,7 +712,7 @@ static long send_ipi(struct lodge_vcpu *vcpu, const u64 *a, int bits)
 			continue;
 		ipi.dest = min + i;
 		/* A wrapped id, or all ones, which would be everybody. */
-		if (ipi.dest < min || ipi.dest > LODGE_MAX_VCPU_ID)
+		if (ipi.dest < min || ipi.dest >= LODGE_MAX_VCPU_ID)
 			continue;
 		ret = lodge_ipi_deliver(vcpu->vm, vcpu, &ipi);
 		if (ret > 0)
