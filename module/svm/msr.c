@@ -140,10 +140,13 @@ int svm_msr_set(struct lodge_vcpu *vcpu, u32 index, u64 data, bool host)
 		if (data >> 32)
 			return 1;
 		ctx->tsc_aux = data;
+		/* svm_put() may give the CPU back its own at any time otherwise. */
+		preempt_disable();
 		if (ctx->aux_loaded)
 			wrmsrl(MSR_TSC_AUX, data);
 		else if (ctx->state_loaded)
 			svm_tsc_aux_load(vcpu);
+		preempt_enable();
 		return 0;
 	case MSR_IA32_SPEC_CTRL:
 		return set_spec_ctrl(ctx, data);
@@ -157,6 +160,10 @@ int svm_msr_set(struct lodge_vcpu *vcpu, u32 index, u64 data, bool host)
 		if (data & ~(u64)DEBUGCTLMSR_BTF)
 			return 1;
 		save->dbgctl = data;
+		/* VMRUN loads it with the branch records only: APM vol. 2 15.23. */
+		ctx->vmcb->control.virt_ext &= ~(u64)LBR_CTL_ENABLE_MASK;
+		if (data && boot_cpu_has(X86_FEATURE_LBRV))
+			ctx->vmcb->control.virt_ext |= LBR_CTL_ENABLE_MASK;
 		svm_dirty(ctx, SVM_CLEAN_LBR);
 		return 0;
 	case MSR_IA32_CR_PAT:
