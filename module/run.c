@@ -76,15 +76,17 @@ void lodge_vcpu_kick(struct lodge_vcpu *vcpu)
 		return;
 	if (rcuwait_wake_up(&vcpu->wait))
 		return;
-	/* Once is enough until it has left. Pairs with inner_loop(). */
-	if (READ_ONCE(vcpu->mode) != LODGE_IN_GUEST ||
-	    cmpxchg(&vcpu->mode, LODGE_IN_GUEST, LODGE_EXITING) != LODGE_IN_GUEST)
+	if (READ_ONCE(vcpu->mode) != LODGE_IN_GUEST)
 		return;
+	/* Who has said EXITING sends at once: others count on it. */
 	me = get_cpu();
-	/* Once: it can be scheduled out meanwhile. */
-	cpu = READ_ONCE(vcpu->cpu);
-	if (cpu != me && cpu >= 0)
-		smp_send_reschedule(cpu);
+	/* Once is enough until it has left. Pairs with inner_loop(). */
+	if (cmpxchg(&vcpu->mode, LODGE_IN_GUEST, LODGE_EXITING) == LODGE_IN_GUEST) {
+		/* Once: it can be scheduled out meanwhile. */
+		cpu = READ_ONCE(vcpu->cpu);
+		if (cpu != me && cpu >= 0)
+			smp_send_reschedule(cpu);
+	}
 	put_cpu();
 }
 
