@@ -133,6 +133,7 @@ static void irqfd_remove(struct irqfd *irqfd)
 	u64 count;
 
 	list_del(&irqfd->link);
+	irqfd->vm->irq.nr_irqfds--;
 	eventfd_ctx_remove_wait_queue(irqfd->event, &irqfd->wait, &count);
 	irqfd_free(irqfd);
 }
@@ -161,12 +162,15 @@ static int irqfd_install(struct lodge_vm *vm, struct irqfd *irqfd,
 	list_for_each_entry(other, &vm->irq.irqfds, link)
 		if (other->event == irqfd->event)
 			return -EBUSY;
+	if (vm->irq.nr_irqfds >= LODGE_MAX_EVENTFDS)
+		return -ENOSPC;
 	if (irqfd->resample) {
 		ret = resampler_join(vm, irqfd);
 		if (ret)
 			return ret;
 	}
 	list_add_tail(&irqfd->link, &vm->irq.irqfds);
+	vm->irq.nr_irqfds++;
 	init_waitqueue_func_entry(&irqfd->wait, irqfd_wake);
 	init_poll_funcptr(&irqfd->poll, irqfd_queue);
 	/* What was signalled before counts; from here on it comes by itself. */
@@ -181,7 +185,7 @@ static int irqfd_assign(struct lodge_vm *vm, const struct kvm_irqfd *args)
 	struct file *file;
 	int ret;
 
-	if (!vm->irq.in_kernel)
+	if (!vm->irq.in_kernel || args->gsi >= LODGE_MAX_GSI)
 		return -EINVAL;
 	irqfd = kzalloc(sizeof(*irqfd), GFP_KERNEL_ACCOUNT);
 	if (!irqfd)
@@ -216,7 +220,8 @@ out_free:
  * @vm: the VM
  * @arg: struct kvm_irqfd, of which nothing is checked yet
  *
- * Return: 0 or an errno. Taking away what isn't there is no error, as in KVM.
+ * Return: 0 or an errno: -EINVAL for a GSI that no route can have, -ENOSPC for
+ * more than LODGE_MAX_EVENTFDS. Taking away what isn't there is no error, as in KVM.
  */
 int lodge_irqfd(struct lodge_vm *vm, void *arg)
 {
@@ -315,9 +320,13 @@ static int ioeventfd_assign(struct lodge_vm *vm, struct ioeventfd *new)
 	list_for_each_entry(p, &vm->irq.ioeventfds, link)
 		if (collides(p, new))
 			return -EEXIST;
+	if (vm->irq.nr_ioeventfds >= LODGE_MAX_EVENTFDS)
+		return -ENOSPC;
 	ret = lodge_bus_add(vm, new->bus, new->addr, new->len, &new->dev);
-	if (!ret)
+	if (!ret) {
 		list_add_tail(&new->link, &vm->irq.ioeventfds);
+		vm->irq.nr_ioeventfds++;
+	}
 	return ret;
 }
 
@@ -332,6 +341,7 @@ static int ioeventfd_deassign(struct lodge_vm *vm, const struct ioeventfd *like)
 		    p->wildcard != like->wildcard ||
 		    (!p->wildcard && p->data != like->data))
 			continue;
+		vm->irq.nr_ioeventfds--;
 		lodge_bus_del(vm, p->bus, &p->dev);
 		return 0;
 	}
@@ -343,7 +353,7 @@ static int ioeventfd_deassign(struct lodge_vm *vm, const struct ioeventfd *like)
  * @vm: the VM
  * @arg: struct kvm_ioeventfd, of which nothing is checked yet
  *
- * Return: 0 or an errno.
+ * Return: 0 or an errno; -ENOSPC for more than LODGE_MAX_EVENTFDS.
  */
 int lodge_ioeventfd(struct lodge_vm *vm, void *arg)
 {

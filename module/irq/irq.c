@@ -145,8 +145,15 @@ int lodge_irq_init(struct lodge_vm *vm)
  */
 void lodge_irq_destroy(struct lodge_vm *vm)
 {
+	struct lodge_vcpu *vcpu;
+	unsigned long i;
+
 	lodge_irq_stop(vm);
 	lodge_pit_stop(vm);
+	/* What a local APIC's timer raises looks at the I/O APIC. */
+	lodge_for_each_vcpu(i, vcpu, vm)
+		if (vcpu->apic)
+			hrtimer_cancel(&vcpu->apic->timer);
 	if (vm->irq.ioapic)
 		cancel_delayed_work_sync(&vm->irq.ioapic->storm_work);
 	/* So that freeing vCPUs need not wait for senders, one by one. */

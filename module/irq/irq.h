@@ -6,6 +6,7 @@
 #ifndef LODGE_IRQ_H
 #define LODGE_IRQ_H
 
+#include <linux/bitmap.h>
 #include <linux/kvm.h>
 #include <linux/kvm_types.h>
 #include <linux/list.h>
@@ -25,6 +26,8 @@ struct lodge_slot;
 
 #define LODGE_MAX_GSI		4096	/* routes and GSIs, as KVM */
 #define LODGE_MAX_APIC_ID	255	/* 255 itself is the xAPIC's broadcast */
+/* Walked with interrupts off, and so bounded: each kind of eventfd of a VM. */
+#define LODGE_MAX_EVENTFDS	4096
 #define LODGE_IRQ_EXTINT	256	/* pending: the PIC has one, vector unknown */
 
 /* Who holds a line: a line is high while anybody holds it high. */
@@ -52,8 +55,11 @@ enum lodge_bus_kind { LODGE_BUS_MMIO, LODGE_BUS_PIO, LODGE_NR_BUSES };
  * @ioapic: likewise
  * @pit: NULL unless it was created
  * @acks: who wants to hear of acknowledged interrupts; RCU
- * @irqfds: event descriptors as lines
- * @ioeventfds: event descriptors on a bus
+ * @acked: the GSIs that are in @acks
+ * @irqfds: event descriptors as lines, @nr_irqfds of them
+ * @nr_irqfds: their number
+ * @ioeventfds: event descriptors on a bus, @nr_ioeventfds of them
+ * @nr_ioeventfds: their number
  * @coalesced: zones whose writes go to @ring, @nr_coalesced of them
  * @nr_coalesced: their number
  * @ring_lock: order of writers to @ring
@@ -74,8 +80,11 @@ struct lodge_irq {
 	struct lodge_ioapic *ioapic;
 	struct lodge_pit *pit;
 	struct list_head acks;
+	DECLARE_BITMAP(acked, LODGE_MAX_GSI);
 	struct list_head irqfds;
+	unsigned int nr_irqfds;
 	struct list_head ioeventfds;
+	unsigned int nr_ioeventfds;
 	struct list_head coalesced;
 	unsigned int nr_coalesced;
 	raw_spinlock_t ring_lock;

@@ -130,18 +130,16 @@ bool lodge_irq_acked(struct lodge_vm *vm, unsigned int chip, unsigned int pin,
 		     bool over)
 {
 	struct lodge_ack *ack;
-	bool wanted = false;
+	bool wanted;
 	u32 gsi;
 
 	rcu_read_lock();
 	gsi = gsi_of(vm, chip, pin);
-	list_for_each_entry_rcu(ack, &vm->irq.acks, link) {
-		if (ack->gsi != gsi)
-			continue;
-		wanted = true;
-		if (over)
-			ack->fn(ack, vm);
-	}
+	wanted = gsi != NO_GSI && test_bit(gsi, vm->irq.acked);
+	if (wanted && over)
+		list_for_each_entry_rcu(ack, &vm->irq.acks, link)
+			if (ack->gsi == gsi)
+				ack->fn(ack, vm);
 	rcu_read_unlock();
 	return wanted;
 }
@@ -161,14 +159,22 @@ void lodge_irq_ack_add(struct lodge_vm *vm, struct lodge_ack *ack)
 {
 	lockdep_assert_held(&vm->irq.lock);
 	list_add_tail_rcu(&ack->link, &vm->irq.acks);
+	set_bit(ack->gsi, vm->irq.acked);
 	lodge_ioapic_scan(vm);
 }
 
 /* May sleep. Afterwards its function neither runs nor will. */
 void lodge_irq_ack_del(struct lodge_vm *vm, struct lodge_ack *ack)
 {
+	struct lodge_ack *other;
+	bool last = true;
+
 	lockdep_assert_held(&vm->irq.lock);
 	list_del_rcu(&ack->link);
+	list_for_each_entry(other, &vm->irq.acks, link)
+		last = last && other->gsi != ack->gsi;
+	if (last)
+		clear_bit(ack->gsi, vm->irq.acked);
 	synchronize_rcu_expedited();
 	lodge_ioapic_scan(vm);
 }
