@@ -35,6 +35,13 @@ static const u16 present[] = {
 	KVM_CAP_MMU_SHADOW_CACHE_CONTROL,
 };
 
+#define X2APIC_FLAGS	(KVM_X2APIC_API_USE_32BIT_IDS | \
+			 KVM_X2APIC_API_DISABLE_BROADCAST_QUIRK)
+/* The quirks that there are, each of which can be had without. */
+#define QUIRKS		(KVM_X86_QUIRK_LINT0_REENABLED | \
+			 KVM_X86_QUIRK_LAPIC_MMIO_HOLE | \
+			 KVM_X86_QUIRK_MISC_ENABLE_NO_MWAIT)
+
 /**
  * lodge_cap_check - KVM_CHECK_EXTENSION
  * @vm: the VM, NULL on the system descriptor
@@ -75,6 +82,10 @@ long lodge_cap_check(struct lodge_vm *vm, unsigned long cap)
 		return lodge_caps.tsc_scaling;
 	case KVM_CAP_STEAL_TIME:
 		return sched_info_on();
+	case KVM_CAP_X2APIC_API:
+		return X2APIC_FLAGS;
+	case KVM_CAP_DISABLE_QUIRKS2:
+		return QUIRKS;
 	}
 	for (i = 0; i < ARRAY_SIZE(present); i++)
 		if (present[i] == cap)
@@ -135,6 +146,22 @@ long lodge_cap_enable_vm(struct lodge_vm *vm, void __user *arg)
 		return 0;
 	case KVM_CAP_X86_TRIPLE_FAULT_EVENT:
 		vm->triple_fault_event = cap.args[0];
+		return 0;
+	case KVM_CAP_X2APIC_API:
+		if (cap.args[0] & ~(u64)X2APIC_FLAGS)
+			return -EINVAL;
+		/* Once asked for it stays. */
+		if (cap.args[0] & KVM_X2APIC_API_USE_32BIT_IDS)
+			vm->irq.x2apic_format = true;
+		if (cap.args[0] & KVM_X2APIC_API_DISABLE_BROADCAST_QUIRK)
+			vm->irq.x2apic_broadcast = true;
+		return 0;
+	case KVM_CAP_DISABLE_QUIRKS2:
+		if (cap.args[0] & ~(u64)QUIRKS)
+			return -EINVAL;
+		mutex_lock(&vm->lock);
+		vm->disabled_quirks |= cap.args[0];
+		mutex_unlock(&vm->lock);
 		return 0;
 	default:
 		return -EINVAL;

@@ -277,6 +277,9 @@ static int fault_slow(struct fault *f)
 			return poisoned(f);
 		if (ret == -EAGAIN)
 			return LODGE_NPF_FIXED;
+		if (ret == -EIO)
+			lodge_vm_kill(f->vcpu->vm,
+				      "its nested tables name a frame that has gone");
 		if (ret != NPF_RETRY && ret != LODGE_NPF_RETRY_SLOW)
 			return ret;
 		cond_resched();

@@ -107,7 +107,7 @@ TEST(capabilities)
 		CAP(IOEVENTFD_ANY_LENGTH), CAP(COALESCED_PIO),
 	};
 	static const int optional[] = {
-		/* HOSTS.md's small VMM gets on without. */
+		/* A small VMM gets on without. */
 		KVM_CAP_SET_BOOT_CPU_ID, KVM_CAP_TSC_CONTROL,
 		KVM_CAP_COALESCED_PIO, KVM_CAP_GET_TSC_KHZ, KVM_CAP_MCE,
 		KVM_CAP_TSC_DEADLINE_TIMER,
@@ -241,4 +241,29 @@ TEST(descriptors)
 	CHECK(mmap(NULL, PAGE, PROT_READ, MAP_SHARED, vm->fd, 0) == MAP_FAILED);
 	CHECK(fcntl(vm->fd, F_GETFD) & FD_CLOEXEC);
 	CHECK(fcntl(v->fd, F_GETFD) & FD_CLOEXEC);
+}
+
+static int enable(struct vm *vm, int cap, uint64_t flags)
+{
+	struct kvm_enable_cap c = { .cap = cap, .args = { flags } };
+
+	return ioctl(vm->fd, KVM_ENABLE_CAP, &c);
+}
+
+/* What can be switched off or on is what the capability says, and no more. */
+TEST(switches)
+{
+	static const int caps[] = { KVM_CAP_X2APIC_API, KVM_CAP_DISABLE_QUIRKS2 };
+	struct vm *vm = vm_bare();
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(caps); i++) {
+		uint64_t offered = node_cap(caps[i]);
+
+		CHECK(offered != 0);
+		FAILS(EINVAL, enable(vm, caps[i], 1ull << 40));
+		FAILS(EINVAL, enable(vm, caps[i], offered | 1ull << 40));
+		OK(enable(vm, caps[i], 0));
+		OK(enable(vm, caps[i], offered));
+	}
 }
