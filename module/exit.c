@@ -104,18 +104,19 @@ int lodge_exit_msr(struct lodge_vcpu *vcpu, bool write, bool fast)
 	return LODGE_AGAIN;
 }
 
-static void set_rax(struct lodge_vcpu *vcpu, u64 val, u8 size)
+/* The lowest bytes of @val, 1, 2 or 4 of them. */
+static void set_rax(struct lodge_vcpu *vcpu, u32 val, u8 size)
 {
-	u64 *rax = &vcpu->regs[LODGE_RAX];
+	u64 *rax = &vcpu->regs[LODGE_RAX], mask = BIT_ULL(size * 8) - 1;
 
 	/* A 32-bit result clears the upper half, others leave it alone. */
 	if (size == 4)
-		*rax = (u32)val;
+		*rax = val;
 	else
-		*rax = (*rax & ~(BIT_ULL(size * 8) - 1)) | val;
+		*rax = (*rax & ~mask) | (val & mask);
 }
 
-static void *pio_data(struct lodge_vcpu *vcpu)
+static u32 *pio_data(struct lodge_vcpu *vcpu)
 {
 	return (void *)vcpu->run + LODGE_PIO_PAGE * PAGE_SIZE;
 }
@@ -161,7 +162,7 @@ int lodge_exit_io(struct lodge_vcpu *vcpu, u16 port, u8 size, bool in, bool fast
 	run->io.port = port;
 	run->io.count = 1;
 	run->io.data_offset = LODGE_PIO_PAGE * PAGE_SIZE;
-	memcpy(pio_data(vcpu), &val, sizeof(val));
+	WRITE_ONCE(*pio_data(vcpu), val);
 	vcpu->pio_size = size;
 	vcpu->completion = in ? LODGE_COMPLETE_PIO : LODGE_DONE;
 	/* An OUT is done; an IN is over when its answer is in RAX. */
@@ -175,11 +176,7 @@ int lodge_exit_io(struct lodge_vcpu *vcpu, u16 port, u8 size, bool in, bool fast
 /** lodge_exit_io_complete - the answer to an IN that user space served */
 int lodge_exit_io_complete(struct lodge_vcpu *vcpu)
 {
-	u64 val = 0;
-
-	/* State that was set meanwhile: the access is no longer the vCPU's. */
-	memcpy(&val, pio_data(vcpu), vcpu->pio_size);
-	set_rax(vcpu, val, vcpu->pio_size);
+	set_rax(vcpu, READ_ONCE(*pio_data(vcpu)), vcpu->pio_size);
 	vcpu->rip = vcpu->pio_rip;
 	return LODGE_AGAIN;
 }

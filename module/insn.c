@@ -94,9 +94,9 @@ static int fetch_page(struct lodge_vcpu *vcpu, u64 la, u8 *buf, u32 n, bool fast
 
 /*
  * The length of the instruction at RIP, 0 if it can't be read, or not in the
- * inner loop.
+ * inner loop. Apart, so that where the CPU says it no registers are saved.
  */
-static int measure(struct lodge_vcpu *vcpu, bool fast)
+static noinline int measure(struct lodge_vcpu *vcpu, bool fast)
 {
 	struct lodge_insn *i = fast ? lodge_insn_lookup(vcpu) : NULL;
 	u8 buf[LODGE_INSN_MAX + 1];

@@ -126,11 +126,6 @@ int lodge_cr4_set(struct lodge_vcpu *vcpu, u64 cr4)
 	return 0;
 }
 
-u64 lodge_cr8_get(struct lodge_vcpu *vcpu)
-{
-	return vcpu->apic ? lodge_lapic_cr8(vcpu) : vcpu->cr8;
-}
-
 int lodge_cr8_set(struct lodge_vcpu *vcpu, u64 cr8)
 {
 	if (cr8 & ~15ull)

@@ -11,7 +11,6 @@ struct lodge_vcpu;
 int lodge_cr0_set(struct lodge_vcpu *vcpu, u64 cr0);
 int lodge_cr3_set(struct lodge_vcpu *vcpu, u64 cr3);
 int lodge_cr4_set(struct lodge_vcpu *vcpu, u64 cr4);
-u64 lodge_cr8_get(struct lodge_vcpu *vcpu);
 int lodge_cr8_set(struct lodge_vcpu *vcpu, u64 cr8);
 int lodge_efer_set(struct lodge_vcpu *vcpu, u64 efer, bool host);
 u64 lodge_dr_get(struct lodge_vcpu *vcpu, int n);

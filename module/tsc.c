@@ -182,6 +182,22 @@ void lodge_tsc_adjust(struct lodge_vcpu *vcpu, u64 adjust, bool host)
 	vcpu->tsc.adjust = adjust;
 }
 
+/* The host's counter is below what it was: the guest's goes on as if it weren't. */
+static noinline void host_went_back(struct lodge_vcpu *vcpu, u64 now)
+{
+	struct lodge_vm_tsc *v = &vcpu->vm->tsc;
+	struct lodge_tsc *t = &vcpu->tsc;
+	unsigned long flags;
+
+	raw_spin_lock_irqsave(&v->lock, flags);
+	if (t->generation == v->generation)
+		v->matched--;
+	t->generation = 0;
+	raw_spin_unlock_irqrestore(&v->lock, flags);
+	set_offset(vcpu, t->offset + scale(t, t->last_host) - scale(t, now));
+	lodge_pv_tsc_changed(vcpu);
+}
+
 /**
  * lodge_tsc_sched_in - the vCPU is on a CPU again
  * @vcpu: the vCPU
@@ -190,20 +206,10 @@ void lodge_tsc_adjust(struct lodge_vcpu *vcpu, u64 adjust, bool host)
  */
 void lodge_tsc_sched_in(struct lodge_vcpu *vcpu)
 {
-	struct lodge_vm_tsc *v = &vcpu->vm->tsc;
-	struct lodge_tsc *t = &vcpu->tsc;
 	u64 now = rdtsc();
-	unsigned long flags;
 
-	if (likely(now >= t->last_host))
-		return;
-	raw_spin_lock_irqsave(&v->lock, flags);
-	if (t->generation == v->generation)
-		v->matched--;
-	t->generation = 0;
-	raw_spin_unlock_irqrestore(&v->lock, flags);
-	set_offset(vcpu, t->offset + scale(t, t->last_host) - scale(t, now));
-	lodge_pv_tsc_changed(vcpu);
+	if (unlikely(now < vcpu->tsc.last_host))
+		host_went_back(vcpu, now);
 }
 
 /** lodge_vm_tsc_init - with the VM */

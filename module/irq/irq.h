@@ -112,7 +112,7 @@ u64 lodge_lapic_tsc_deadline(struct lodge_vcpu *vcpu);
 void lodge_lapic_set_tsc_deadline(struct lodge_vcpu *vcpu, u64 deadline);
 void lodge_lapic_tsc_changed(struct lodge_vcpu *vcpu);
 void lodge_lapic_sleep(struct lodge_vcpu *vcpu);
-u8 lodge_lapic_cr8(struct lodge_vcpu *vcpu);
+u64 lodge_cr8_get(struct lodge_vcpu *vcpu);
 void lodge_lapic_set_cr8(struct lodge_vcpu *vcpu, u8 cr8);
 int lodge_lapic_accept_events(struct lodge_vcpu *vcpu);
 void lodge_lapic_set_sipi(struct lodge_vcpu *vcpu, int vector);

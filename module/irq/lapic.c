@@ -507,12 +507,12 @@ int lodge_x2apic_write(struct lodge_vcpu *vcpu, u32 msr, u64 val)
 }
 
 /**
- * lodge_lapic_cr8 - CR8, which is TPR's upper half
+ * lodge_cr8_get - CR8, which is TPR's upper half, or user space's
  * @vcpu: the vCPU
  */
-u8 lodge_lapic_cr8(struct lodge_vcpu *vcpu)
+u64 lodge_cr8_get(struct lodge_vcpu *vcpu)
 {
-	return lodge_lapic_reg(vcpu->apic, APIC_TASKPRI) >> 4;
+	return vcpu->apic ? lodge_lapic_reg(vcpu->apic, APIC_TASKPRI) >> 4 : vcpu->cr8;
 }
 
 /**

@@ -60,7 +60,7 @@ static void priorities(struct kunit *test)
 	v->requests = 0;
 	lodge_lapic_write(v, APIC_TASKPRI, 0x6f);
 	KUNIT_EXPECT_TRUE(test, lodge_request_test(v, LODGE_REQ_EVENT));
-	KUNIT_EXPECT_EQ(test, lodge_lapic_cr8(v), 6);
+	KUNIT_EXPECT_EQ(test, lodge_cr8_get(v), 6);
 	KUNIT_EXPECT_EQ(test, fake_ack(v), 0x70);
 	lodge_lapic_write(v, APIC_EOI, 0);
 	lodge_lapic_set_cr8(v, 0);

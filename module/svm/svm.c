@@ -135,6 +135,8 @@ static int svm_enable(void)
 	sd->max_asid = cpuid_ebx(SVM_CPUID_FUNC) - 1;
 	sd->next_asid = sd->max_asid + 1;
 	sd->tsc_ratio = SVM_TSC_RATIO_DEFAULT;
+	if (svm_msr_exists(MSR_TSC_AUX))
+		rdmsrl(MSR_TSC_AUX, sd->tsc_aux);
 	wrmsrl(MSR_EFER, efer | EFER_SVME);
 	wrmsrl(MSR_VM_HSAVE_PA, __sme_set(page_to_phys(sd->save_area)));
 	if (svm_features.tsc_ratio)
@@ -180,7 +182,7 @@ static void svm_put(struct lodge_vcpu *vcpu)
 	struct lodge_context *ctx = vcpu->ctx;
 
 	if (ctx->aux_loaded) {
-		wrmsrl(MSR_TSC_AUX, ctx->host_tsc_aux);
+		wrmsrl(MSR_TSC_AUX, this_cpu_read(svm_cpu.tsc_aux));
 		ctx->aux_loaded = false;
 	}
 }
@@ -190,10 +192,8 @@ void svm_tsc_aux_load(struct lodge_vcpu *vcpu)
 {
 	struct lodge_context *ctx = vcpu->ctx;
 
-	if (ctx->aux_loaded || !svm_msr_exists(MSR_TSC_AUX))
-		return;
-	rdmsrl(MSR_TSC_AUX, ctx->host_tsc_aux);
-	if (ctx->host_tsc_aux == ctx->tsc_aux)
+	if (ctx->aux_loaded || ctx->tsc_aux == this_cpu_read(svm_cpu.tsc_aux) ||
+	    !svm_msr_exists(MSR_TSC_AUX))
 		return;
 	wrmsrl(MSR_TSC_AUX, ctx->tsc_aux);
 	ctx->aux_loaded = true;
@@ -222,6 +222,13 @@ static void check_asid(struct lodge_context *ctx)
 	svm_dirty(ctx, SVM_CLEAN_ASID);
 }
 
+/* Where SSBD is not in SPEC_CTRL; elsewhere the kernel's function does nothing. */
+static bool virt_ssbd(void)
+{
+	return static_cpu_has(X86_FEATURE_LS_CFG_SSBD) ||
+	       static_cpu_has(X86_FEATURE_VIRT_SSBD);
+}
+
 /* The inner loop begins. Interrupts are off; nothing is taken until leave(). */
 static void svm_enter(struct lodge_vcpu *vcpu)
 {
@@ -237,7 +244,8 @@ static void svm_enter(struct lodge_vcpu *vcpu)
 		asm volatile("vmsave %0" :: "a"(sd->host_vmcb_pa) : "memory");
 		ctx->host_saved = true;
 	}
-	x86_virt_spec_ctrl(ctx->virt_spec_ctrl, true);
+	if (virt_ssbd())
+		x86_virt_spec_ctrl(ctx->virt_spec_ctrl, true);
 	svm_vmload_guest(ctx->vmcb_pa, &ctx->sw);
 	ctx->state_loaded = true;
 	check_asid(ctx);
@@ -258,7 +266,8 @@ static void svm_leave(struct lodge_vcpu *vcpu)
 	}
 	ctx->state_loaded = false;
 	svm_vmload_host(ctx->vmcb_pa, sd->host_vmcb_pa, &ctx->sw);
-	x86_virt_spec_ctrl(ctx->virt_spec_ctrl, false);
+	if (virt_ssbd())
+		x86_virt_spec_ctrl(ctx->virt_spec_ctrl, false);
 	stgi();
 	/* #VMEXIT leaves the guest's DR6 in the CPU, and DR7 clear. */
 	if (unlikely(vmcb->save.dr6 != LODGE_DR6_FIXED))

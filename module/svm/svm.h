@@ -34,7 +34,6 @@ struct lodge_context {
 	u64 cr4;			/* the guest's view: MCE may differ */
 	u64 virt_spec_ctrl;
 	u64 tsc_aux;
-	u64 host_tsc_aux;		/* while aux_loaded */
 	u64 next_rip;			/* 0, or what an exit without NextRIP told */
 	u64 nmi_iret_rip;
 	u64 last_exit;			/* code, for describe() */
@@ -58,6 +57,7 @@ struct svm_cpu {
 	struct page *host_vmcb;		/* VMSAVE of the host */
 	u64 host_vmcb_pa;
 	u64 tsc_ratio;			/* in the CPU: only guests see it */
+	u64 tsc_aux;			/* the host's: which CPU this is */
 };
 
 DECLARE_PER_CPU(struct svm_cpu, svm_cpu);
