@@ -77,6 +77,13 @@ static inline void lodge_spec_reduce(bool on)
 #define LODGE_POSTED_VECTOR	0
 #endif
 
+/* 6.7: what is known of a request is in one place for doing and dumping. */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 7, 0)
+#define lodge_genl_dump_attrs(cb)	(genl_dumpit_info(cb)->info.attrs)
+#else
+#define lodge_genl_dump_attrs(cb)	(genl_dumpit_info(cb)->attrs)
+#endif
+
 /* 6.10: the kernel reads kvm_run's immediate_exit by a name that warns. */
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 10, 0)
 #define lodge_immediate_exit(run)	READ_ONCE((run)->immediate_exit__unsafe)

@@ -30,6 +30,7 @@
 #include "stats.h"
 #include "tsc.h"
 #include "xstate.h"
+#include "../uapi/lodge.h"
 
 #define LODGE_MAX_VCPUS		255
 /* CPUID, and with it the APIC id, is an 8-bit world without x2APIC. */
@@ -200,8 +201,10 @@ struct lodge_vm {
 	u64 id;
 	pid_t owner;			/* for people and tools: netlink.c */
 	kuid_t uid;
+	char name[LODGE_NAME_SIZE];	/* lodge_vms_lock */
 	bool dead;			/* KVM_BUG: nothing runs any more */
-	struct list_head list;		/* all VMs: vm_list_lock */
+	bool dead_told;			/* lodge_vms_lock */
+	const char *reason;		/* why it is */
 
 	struct xarray vcpus;		/* by index; never shrinks before the VM goes */
 	unsigned int nr_vcpus;
@@ -253,6 +256,9 @@ bool lodge_vcpu_yield_to(struct lodge_vcpu *vcpu);
 struct lodge_vcpu *lodge_vcpu_running(void);
 
 /* vm.c */
+/* All VMs, by id: for statistics and tools. */
+extern struct xarray lodge_vms;
+extern struct mutex lodge_vms_lock;
 int lodge_vm_create(unsigned long type);
 void lodge_vm_each(void (*fn)(struct lodge_vm *vm));
 void lodge_vm_get(struct lodge_vm *vm);

@@ -22,6 +22,7 @@
 #include "caps.h"
 #include "hw.h"
 #include "msr.h"
+#include "netlink.h"
 
 static char *node = "lodge";
 module_param(node, charp, 0444);
@@ -122,6 +123,9 @@ static int __init lodge_init(void)
 	ret = lodge_hw_init();
 	if (ret)
 		goto err_pv;
+	ret = lodge_netlink_init();
+	if (ret)
+		goto err_hw;
 	/* Flipping this static key later, with VMs running, would cost more. */
 	preempt_notifier_inc();
 
@@ -131,13 +135,15 @@ static int __init lodge_init(void)
 	if (ret) {
 		pr_err("/dev/%s: already there, is another hypervisor loaded?\n",
 		       node);
-		goto err_hw;
+		goto err_netlink;
 	}
 	pr_info("%s, node /dev/%s\n", lodge_backend->name, node);
 	return 0;
 
-err_hw:
+err_netlink:
 	preempt_notifier_dec();
+	lodge_netlink_exit();
+err_hw:
 	lodge_hw_exit();
 err_pv:
 	lodge_pv_exit();
@@ -151,6 +157,7 @@ static void __exit lodge_exit(void)
 {
 	misc_deregister(&lodge_misc);
 	preempt_notifier_dec();
+	lodge_netlink_exit();
 	lodge_hw_exit();
 	lodge_pv_exit();
 	lodge_backend->exit();

@@ -144,17 +144,53 @@ static ssize_t vcpu_stats_read(struct file *file, char __user *buf, size_t size,
 			  &sf->vcpu->stats, buf, size, pos);
 }
 
-static ssize_t vm_stats_read(struct file *file, char __user *buf, size_t size,
-			     loff_t *pos)
+static struct lodge_vm_stats vm_stats(const struct lodge_npt *npt)
 {
-	struct stats_file *sf = file->private_data;
-	const struct lodge_npt *npt = &sf->vm->npt;
-	struct lodge_vm_stats stats = {
+	return (struct lodge_vm_stats) {
 		.nested_tables = atomic64_read(&npt->tables),
 		.pages_4k = atomic64_read(&npt->pages[1]),
 		.pages_2m = atomic64_read(&npt->pages[2]),
 		.pages_1g = atomic64_read(&npt->pages[3]),
 	};
+}
+
+/**
+ * lodge_stats_at - one counter of a VM or a vCPU
+ * @vm: the VM
+ * @vcpu: one of its vCPUs, or NULL for the VM's own counters
+ * @i: 0, 1, 2 ... in the order of the statistics file
+ * @stat: what it is
+ *
+ * Context: any.
+ * Return: false if there is no such counter.
+ */
+bool lodge_stats_at(const struct lodge_vm *vm, const struct lodge_vcpu *vcpu,
+		    unsigned int i, struct lodge_stat *stat)
+{
+	const struct desc *desc = vcpu ? vcpu_descs + i : vm_descs + i;
+	struct lodge_vm_stats now;
+	const void *data = &now;
+
+	if (i >= (vcpu ? ARRAY_SIZE(vcpu_descs) : ARRAY_SIZE(vm_descs)))
+		return false;
+	if (vcpu)
+		data = &vcpu->stats;
+	else
+		now = vm_stats(&vm->npt);
+	*stat = (struct lodge_stat) {
+		.name = desc->name,
+		.value = READ_ONCE(*(const u64 *)(data + desc->offset)),
+		.instant = (desc->flags & KVM_STATS_TYPE_MASK) ==
+			   KVM_STATS_TYPE_INSTANT,
+	};
+	return true;
+}
+
+static ssize_t vm_stats_read(struct file *file, char __user *buf, size_t size,
+			     loff_t *pos)
+{
+	struct stats_file *sf = file->private_data;
+	struct lodge_vm_stats stats = vm_stats(&sf->vm->npt);
 
 	return stats_copy(sf, vm_descs, ARRAY_SIZE(vm_descs), &stats, buf, size,
 			  pos);

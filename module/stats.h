@@ -48,10 +48,19 @@ struct lodge_vm_stats {
 	u64 pages_1g;
 };
 
+/* One counter, as tools are shown it; instant: it may fall again. */
+struct lodge_stat {
+	const char *name;
+	u64 value;
+	bool instant;
+};
+
 /* How many there are: parameters vms and vcpus of the module. */
 extern atomic_t lodge_nr_vms;
 extern atomic_t lodge_nr_vcpus;
 
+bool lodge_stats_at(const struct lodge_vm *vm, const struct lodge_vcpu *vcpu,
+		    unsigned int i, struct lodge_stat *stat);
 long lodge_stats_vm_fd(struct lodge_vm *vm);
 long lodge_stats_vcpu_fd(struct lodge_vcpu *vcpu);
 

@@ -26,11 +26,15 @@
 #include "caps.h"
 #include "hw.h"
 #include "msr.h"
+#include "netlink.h"
 #include "trace.h"
 
-/* All VMs, for statistics and tools. */
-static LIST_HEAD(vm_list);
-static DEFINE_MUTEX(vm_list_lock);
+/*
+ * Whoever has the lock and finds a VM has a whole one: to be hidden is the first
+ * thing that happens to it when it is destroyed.
+ */
+DEFINE_XARRAY(lodge_vms);
+DEFINE_MUTEX(lodge_vms_lock);
 static atomic64_t next_vm_id;
 
 static void vm_destroy(struct lodge_vm *vm)
@@ -38,9 +42,10 @@ static void vm_destroy(struct lodge_vm *vm)
 	struct lodge_vcpu *vcpu;
 	unsigned long i;
 
-	mutex_lock(&vm_list_lock);
-	list_del(&vm->list);
-	mutex_unlock(&vm_list_lock);
+	mutex_lock(&lodge_vms_lock);
+	if (xa_erase(&lodge_vms, vm->id))
+		lodge_netlink_event(vm, LODGE_CMD_VM_DESTROYED_NTF);
+	mutex_unlock(&lodge_vms_lock);
 	atomic_dec(&lodge_nr_vms);
 
 	/* Devices first: their timers and eventfds reach for vCPUs. */
@@ -59,18 +64,20 @@ static void vm_destroy(struct lodge_vm *vm)
 
 /**
  * lodge_vm_each - do something with every VM
- * @fn: what; the VM stays while it is called
+ * @fn: what; the VM stays while it is called, and all others wait: it must not
+ *	wait for any VM's own locks
  *
  * Context: may sleep.
  */
 void lodge_vm_each(void (*fn)(struct lodge_vm *vm))
 {
 	struct lodge_vm *vm;
+	unsigned long id;
 
-	mutex_lock(&vm_list_lock);
-	list_for_each_entry(vm, &vm_list, list)
+	mutex_lock(&lodge_vms_lock);
+	xa_for_each(&lodge_vms, id, vm)
 		fn(vm);
-	mutex_unlock(&vm_list_lock);
+	mutex_unlock(&lodge_vms_lock);
 }
 
 /** lodge_vm_get - hold a VM; the caller holds it already */
@@ -89,7 +96,7 @@ void lodge_vm_put(struct lodge_vm *vm)
 /**
  * lodge_vm_kill - end a VM whose state can't be trusted any more
  * @vm: the VM
- * @why: one line for the kernel's log
+ * @why: one line for people, and a constant
  *
  * All its ioctls, KVM_RUN among them, give EIO from now on.
  *
@@ -99,7 +106,9 @@ void lodge_vm_kill(struct lodge_vm *vm, const char *why)
 {
 	pr_err_ratelimited("VM %llu of process %d ended: %s\n", vm->id,
 			   vm->owner, why);
+	WRITE_ONCE(vm->reason, why);
 	WRITE_ONCE(vm->dead, true);
+	lodge_netlink_dead();
 	lodge_vm_request_all(vm, LODGE_REQ_DEAD);
 }
 
@@ -185,6 +194,21 @@ static long vm_stats_fd(struct lodge_vm *vm, unsigned long arg)
 	return lodge_stats_vm_fd(vm);
 }
 
+static int vm_set_name(struct lodge_vm *vm, void __user *arg)
+{
+	struct lodge_vm_name set;
+
+	if (copy_from_user(&set, arg, sizeof(set)))
+		return -EFAULT;
+	if (!set.name[0] || strnlen(set.name, sizeof(set.name)) == sizeof(set.name))
+		return -EINVAL;
+	mutex_lock(&lodge_vms_lock);
+	strscpy(vm->name, set.name, sizeof(vm->name));
+	lodge_netlink_event(vm, LODGE_CMD_VM_NAMED_NTF);
+	mutex_unlock(&lodge_vms_lock);
+	return 0;
+}
+
 /* Wraps a room's handler of a user pointer. */
 #define VM_HANDLER(name, fn)						\
 static long name(struct lodge_vm *vm, unsigned long arg)		\
@@ -198,6 +222,7 @@ VM_HANDLER(vm_clear_dirty, lodge_mem_clear_dirty)
 VM_HANDLER(vm_get_clock, lodge_pv_get_clock)
 VM_HANDLER(vm_set_clock, lodge_pv_set_clock)
 VM_HANDLER(vm_enable_cap, lodge_cap_enable_vm)
+VM_HANDLER(vm_name, vm_set_name)
 
 static const struct {
 	unsigned int cmd;
@@ -217,6 +242,7 @@ static const struct {
 	{ KVM_ENABLE_CAP,		vm_enable_cap },
 	{ KVM_CHECK_EXTENSION,		vm_check_extension },
 	{ KVM_GET_STATS_FD,		vm_stats_fd },
+	{ LODGE_VM_SET_NAME,		vm_name },
 };
 
 static long vm_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
@@ -250,6 +276,7 @@ static const struct file_operations vm_fops = {
 
 static int vm_init(struct lodge_vm *vm)
 {
+	char comm[TASK_COMM_LEN];
 	int ret;
 
 	refcount_set(&vm->users, 1);
@@ -258,6 +285,8 @@ static int vm_init(struct lodge_vm *vm)
 	vm->id = atomic64_inc_return(&next_vm_id);
 	vm->owner = current->tgid;
 	vm->uid = current_uid();
+	get_task_comm(comm, current->group_leader);
+	strscpy(vm->name, comm, sizeof(vm->name));
 	lodge_vm_tsc_init(vm);
 	lodge_vm_pv_init(vm);
 
@@ -315,12 +344,15 @@ int lodge_vm_create(unsigned long type)
 	ret = vm_init(vm);
 	if (ret)
 		goto err_free;
-	mutex_lock(&vm_list_lock);
-	list_add_tail(&vm->list, &vm_list);
-	mutex_unlock(&vm_list_lock);
+	mutex_lock(&lodge_vms_lock);
+	ret = xa_insert(&lodge_vms, vm->id, vm, GFP_KERNEL_ACCOUNT);
+	if (!ret)
+		lodge_netlink_event(vm, LODGE_CMD_VM_CREATED_NTF);
+	mutex_unlock(&lodge_vms_lock);
 	atomic_inc(&lodge_nr_vms);
 
-	file = anon_inode_getfile("lodge-vm", &vm_fops, vm, O_RDWR);
+	file = ret ? ERR_PTR(ret) :
+		     anon_inode_getfile("lodge-vm", &vm_fops, vm, O_RDWR);
 	if (IS_ERR(file)) {
 		put_unused_fd(fd);
 		lodge_vm_put(vm);

@@ -135,6 +135,7 @@ struct lodge_slots *lodge_slots(struct lodge_vm *vm);
 struct lodge_slot *lodge_slot_find(struct lodge_vm *vm, gfn_t gfn);
 struct lodge_slot *lodge_slot_find_vcpu(struct lodge_vcpu *vcpu, gfn_t gfn);
 
+u64 lodge_mem_size(struct lodge_vm *vm);
 void lodge_slot_invalidate(struct lodge_vm *vm, struct lodge_slot *slot);
 
 /* After what is marked has been made writable, or written. */

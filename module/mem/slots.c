@@ -126,6 +126,26 @@ struct lodge_slot *lodge_slot_find_vcpu(struct lodge_vcpu *vcpu, gfn_t gfn)
 	return slot;
 }
 
+/**
+ * lodge_mem_size - bytes of guest memory in slots
+ * @vm: the VM
+ *
+ * Context: any but NMI; waits for nobody.
+ */
+u64 lodge_mem_size(struct lodge_vm *vm)
+{
+	int idx = srcu_read_lock(&vm->srcu);
+	struct lodge_slots *slots = lodge_slots(vm);
+	/* Pairs with slots_put(). */
+	unsigned int i, nr = smp_load_acquire(&slots->nr);
+	u64 npages = 0;
+
+	for (i = 0; i < nr; i++)
+		npages += slots->slot[i]->npages;
+	srcu_read_unlock(&vm->srcu, idx);
+	return npages << PAGE_SHIFT;
+}
+
 static struct lodge_slots *slots_alloc(struct lodge_mem *mem, unsigned int nr)
 {
 	struct lodge_slots *slots;
