@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "../../uapi/lodge.h"
 #include "options.h"
 #include "util.h"
 
@@ -85,6 +86,9 @@ static enum options_action take(struct config *cfg, int opt, char *arg,
 		cfg->append = arg;
 		break;
 	case OPT_NAME:
+		if (!*arg || strlen(arg) >= LODGE_NAME_SIZE)
+			return fail(err, size, "--name %s: 1 to %d bytes are wanted",
+				    arg, LODGE_NAME_SIZE - 1);
 		cfg->name = arg;
 		break;
 	case OPT_NODE:

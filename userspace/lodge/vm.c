@@ -13,6 +13,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "../../uapi/lodge.h"
 #include "lodge.h"
 #include "pci.h"
 #include "term.h"
@@ -62,6 +63,18 @@ static void open_node(struct vm *vm)
 			    node, needed_caps[i].name);
 	vm->run_size = xioctl(vm->kvm_fd, KVM_GET_VCPU_MMAP_SIZE, NULL,
 			      "KVM_GET_VCPU_MMAP_SIZE");
+}
+
+/* For lodgectl; KVM has no use for a name. */
+static void set_name(struct vm *vm)
+{
+	struct lodge_vm_name set = { 0 };
+
+	if (!vm->cfg->name)
+		return;
+	snprintf(set.name, sizeof(set.name), "%s", vm->cfg->name);
+	if (ioctl(vm->fd, LODGE_VM_SET_NAME, &set) && errno != ENOTTY)
+		die("LODGE_VM_SET_NAME failed: %s", strerror(errno));
 }
 
 static void create_chips(struct vm *vm)
@@ -149,6 +162,7 @@ void vm_create(struct vm *vm, const struct config *cfg)
 		    errno == EBUSY ?
 		    "; another hypervisor holds the processor, dmesg says which" :
 		    "");
+	set_name(vm);
 	create_chips(vm);
 	add_memory(vm);
 	boot_load(vm, &entry);
