@@ -54,6 +54,7 @@ user:
 prefix ?= /usr/local
 MODULES_TO = $(DESTDIR)/lib/modules/$(KVER)/updates
 RULES_TO = $(DESTDIR)/lib/udev/rules.d
+COMPLETIONS_TO = $(DESTDIR)$(prefix)/share/bash-completion/completions
 
 .PHONY: install uninstall
 install: all
@@ -68,6 +69,7 @@ install: all
 		install -D -m 644 -t $(DESTDIR)$(prefix)/share/man/man1 \
 		$$page || exit; \
 	done
+	install -D -m 644 -t $(COMPLETIONS_TO) $(wildcard userspace/completion/*)
 	$(if $(DESTDIR),,/sbin/depmod $(KVER))
 
 uninstall:
@@ -76,6 +78,8 @@ uninstall:
 	rm -f $(addprefix $(DESTDIR)$(prefix)/bin/,lodge lodgectl)
 	rm -f $(addprefix $(DESTDIR)$(prefix)/share/man/man1/,$(notdir \
 		$(wildcard Documentation/man/*.1)))
+	rm -f $(addprefix $(COMPLETIONS_TO)/,$(notdir \
+		$(wildcard userspace/completion/*)))
 	$(if $(DESTDIR),,/sbin/depmod $(KVER))
 
 .PHONY: clean

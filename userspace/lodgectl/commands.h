@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* The command line, taken apart, and the commands. */
+#ifndef LODGECTL_COMMANDS_H
+#define LODGECTL_COMMANDS_H
+
+#include <stdbool.h>
+
+struct options {
+	const char *vm;		/* the word that names one, or NULL */
+	bool json;
+	bool vcpus;
+	bool watch;
+	double interval;	/* seconds */
+	unsigned long count;	/* 0: without end */
+};
+
+int command_list(const struct options *opt);
+int command_show(const struct options *opt);
+int command_stats(const struct options *opt);
+int command_events(const struct options *opt);
+
+#endif

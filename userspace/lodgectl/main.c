@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/**
+ * DOC: The control tool
+ *
+ * lodgectl shows what the module tells through generic netlink (netlink.c). A
+ * noun is a file: VMs (vm.c), vCPUs (vcpu.c), counters (stats.c), events
+ * (event.c). Each knows its attributes, its table and its JSON; a command is
+ * a line in this file and a function in the noun's.
+ *
+ * What comes from others, names above all, goes through text_clean() or
+ * json_string() on its way out.
+ */
+#include <getopt.h>
+#include <locale.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "commands.h"
+#include "netlink.h"
+#include "util.h"
+
+#define LODGE_VERSION	"0.1"
+
+static const char usage[] =
+"usage: lodgectl COMMAND [OPTION]...\n"
+"Show the virtual machines of lodge: your own, or all with CAP_NET_ADMIN.\n"
+"\n"
+"  list               virtual machines\n"
+"  show VM            one of them, and its vCPUs\n"
+"  stats [VM]         counters of all of them or of one\n"
+"  events             what happens to them from now on, a line each\n"
+"\n"
+"VM is an id, else the number of its process, else a name; id:, pid: and name:\n"
+"before it say which.\n"
+"\n"
+"  --json             for programs: lodgectl(1) has the keys\n"
+"  --watch[=SECONDS]  stats: again and again, per second (default: 1)\n"
+"  --vcpus            stats: a column for each vCPU\n"
+"  --count=N          stats --watch, events: end after N of them\n"
+"  --help, --version\n"
+"\n"
+"Status: 0 done, 1 no such VM, 2 wrong command line, 3 the module isn't there,\n"
+"4 anything else failed.\n";
+
+enum {
+	OPT_JSON = 1, OPT_WATCH = 2, OPT_VCPUS = 4, OPT_COUNT = 8,
+	OPT_HELP = 256, OPT_VERSION,
+};
+
+static const struct option long_options[] = {
+	{ "json", no_argument, NULL, OPT_JSON },
+	{ "watch", optional_argument, NULL, OPT_WATCH },
+	{ "vcpus", no_argument, NULL, OPT_VCPUS },
+	{ "count", required_argument, NULL, OPT_COUNT },
+	{ "help", no_argument, NULL, OPT_HELP },
+	{ "version", no_argument, NULL, OPT_VERSION },
+	{ 0 }
+};
+
+static const struct command {
+	const char *name;
+	int (*run)(const struct options *opt);
+	int options;		/* OPT_*: those that it knows */
+	int least, most;	/* VMs */
+} commands[] = {
+	{ "list", command_list, OPT_JSON, 0, 0 },
+	{ "show", command_show, OPT_JSON, 1, 1 },
+	{ "stats", command_stats, OPT_JSON | OPT_WATCH | OPT_VCPUS | OPT_COUNT, 0, 1 },
+	{ "events", command_events, OPT_JSON | OPT_COUNT, 0, 0 },
+};
+
+#define HINT	"; lodgectl --help lists all commands"
+
+static void take(struct options *opt, int which, const char *arg)
+{
+	char *end = NULL;
+
+	switch (which) {
+	case OPT_JSON:
+		opt->json = true;
+		break;
+	case OPT_VCPUS:
+		opt->vcpus = true;
+		break;
+	case OPT_WATCH:
+		opt->watch = true;
+		if (arg)
+			opt->interval = strtod(arg, &end);
+		if (arg && (end == arg || *end || !(opt->interval >= 0.01) ||
+			    opt->interval > 86400))
+			die(STATUS_USAGE, "--watch=%s: seconds from 0.01 to 86400 are wanted",
+			    arg);
+		break;
+	case OPT_COUNT:
+		opt->count = strtoul(arg, &end, 10);
+		if (*arg < '0' || *arg > '9' || *end || !opt->count)
+			die(STATUS_USAGE, "--count=%s: a number from 1 is wanted", arg);
+		break;
+	}
+}
+
+static const struct command *command_of(const char *word)
+{
+	size_t i;
+
+	for (i = 0; i < sizeof(commands) / sizeof(*commands); i++)
+		if (!strcmp(commands[i].name, word))
+			return &commands[i];
+	die(STATUS_USAGE, "\"%s\" is no command" HINT, word);
+}
+
+int main(int argc, char *argv[])
+{
+	struct options opt = { .interval = 1 };
+	const struct command *command;
+	int which, seen = 0, words, status;
+
+	setlocale(LC_CTYPE, "");
+	opterr = 0;
+	while ((which = getopt_long(argc, argv, "h", long_options, NULL)) != -1) {
+		if (which == 'h' || which == OPT_HELP) {
+			fputs(usage, stdout);
+			flush_output();
+			return STATUS_OK;
+		}
+		if (which == OPT_VERSION) {
+			puts("lodgectl " LODGE_VERSION);
+			flush_output();
+			return STATUS_OK;
+		}
+		if (which == '?')
+			die(STATUS_USAGE, "%s: unknown, lacks its value, or has one too many" HINT,
+			    argv[optind - 1]);
+		take(&opt, which, optarg);
+		seen |= which;
+	}
+	if (optind == argc)
+		die(STATUS_USAGE, "a command is missing" HINT);
+	command = command_of(argv[optind]);
+	words = argc - optind - 1;
+	if (words < command->least || words > command->most)
+		die(STATUS_USAGE, "%s takes %s" HINT, command->name,
+		    !command->most ? "no VM" : command->least ? "one VM" : "one VM at most");
+	if (seen & ~command->options)
+		die(STATUS_USAGE, "%s does not know one of these options" HINT,
+		    command->name);
+	if (opt.count && command->options & OPT_WATCH && !opt.watch)
+		die(STATUS_USAGE, "--count is for stats --watch");
+	opt.vm = words ? argv[optind + 1] : NULL;
+
+	netlink_open();
+	status = command->run(&opt);
+	netlink_close();
+	flush_output();
+	return status;
+}

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef LODGECTL_VM_H
+#define LODGECTL_VM_H
+
+#include <netlink/attr.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "../../uapi/lodge.h"
+
+struct vm {
+	uint64_t id;
+	uint32_t pid;
+	uint32_t uid;
+	uint32_t vcpus;
+	uint64_t memory;
+	uint64_t pages_4k;
+	uint64_t pages_2m;
+	uint64_t pages_1g;
+	uint64_t nested_tables;
+	bool dead;
+	char name[LODGE_NAME_SIZE];
+	char reason[256];
+};
+
+struct vms {
+	size_t nr;
+	struct vm *vm;
+};
+
+void vm_parse(struct vm *vm, struct nlattr **attrs);
+void vm_json(const char *key, const struct vm *vm);
+void vm_json_fields(const struct vm *vm);
+const struct vm *vm_match(const struct vms *vms, const char *word, char *err,
+			  size_t size);
+void vms_get(struct vms *vms);
+struct vm vm_find(const char *word);
+
+#endif
