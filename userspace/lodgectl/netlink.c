@@ -23,6 +23,16 @@ struct receiver {
 	bool gone;	/* the family was taken away: the module is unloaded */
 };
 
+uint64_t attr_u64(const struct nlattr *attr)
+{
+	return attr && nla_len(attr) == 8 ? nla_get_u64(attr) : 0;
+}
+
+uint32_t attr_u32(const struct nlattr *attr)
+{
+	return attr && nla_len(attr) == 4 ? nla_get_u32(attr) : 0;
+}
+
 /** attr_string() - a string in @buf, cut to fit; empty without the attribute. */
 void attr_string(const struct nlattr *attr, char *buf, size_t size)
 {

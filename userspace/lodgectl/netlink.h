@@ -2,10 +2,12 @@
 #ifndef LODGECTL_NETLINK_H
 #define LODGECTL_NETLINK_H
 
-#include <netlink/attr.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "../../uapi/lodge.h"
+
+struct nlattr;
 
 /* A message that has arrived. */
 struct message {
@@ -23,16 +25,9 @@ int netlink_dump(int cmd, uint64_t id, int max, netlink_fn fn, void *arg);
 void netlink_subscribe(void);
 int netlink_wait(netlink_fn fn, void *arg);
 
-static inline uint64_t attr_u64(const struct nlattr *attr)
-{
-	return attr && nla_len(attr) == 8 ? nla_get_u64(attr) : 0;
-}
-
-static inline uint32_t attr_u32(const struct nlattr *attr)
-{
-	return attr && nla_len(attr) == 4 ? nla_get_u32(attr) : 0;
-}
-
+/* What an attribute has; 0 or nothing without it, or if it has another size. */
+uint64_t attr_u64(const struct nlattr *attr);
+uint32_t attr_u32(const struct nlattr *attr);
 void attr_string(const struct nlattr *attr, char *buf, size_t size);
 
 #endif

@@ -2,12 +2,13 @@
 #ifndef LODGECTL_VM_H
 #define LODGECTL_VM_H
 
-#include <netlink/attr.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "../../uapi/lodge.h"
+
+struct nlattr;
 
 struct vm {
 	uint64_t id;

@@ -16,7 +16,7 @@ static void test_clean(void)
 		{ "plain", "plain" }, { "", "" },
 		{ "a\033[2Jb", "a?[2Jb" }, { "tab\there\n", "tab?here?" },
 		{ "\x7f", "?" }, { "gr\xc3\xbc\xc3\x9f", "gr\xc3\xbc\xc3\x9f" },
-		{ "\xc2\x9b" "1m", "?1m" },		/* CSI, as one character */
+		{ "\xc2\x9b;1m", "?;1m" },		/* CSI, as one character */
 		{ "\xff\xfe", "??" }, { "\xc3", "?" },
 		{ "\xc0\x80", "??" },			/* too long a form */
 		{ "\xed\xa0\x80", "???" },		/* half of a pair */

@@ -1,0 +1,84 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-only
+"""
+answers.py MANUAL DIR: what lodgectl printed there is JSON, with the keys that
+the manual has, all of them and no others, and with sense. Prints TAP.
+"""
+
+import json
+import re
+import sys
+
+VM = {'id', 'name', 'pid', 'uid', 'vcpus', 'memory', 'mapped', 'pages_4k',
+      'pages_2m', 'pages_1g', 'nested_tables', 'dead', 'reason'}
+VCPU = {'id', 'index', 'state', 'cpu', 'tid', 'exits'}
+EVENTS = {'listening', 'created', 'named', 'dead', 'destroyed', 'lost', 'unloaded'}
+
+points = []
+
+
+def check(good, text):
+    """A test point."""
+    points.append(good)
+    print(f'{"" if good else "not "}ok {len(points)} - {text}')
+
+
+def load(path, lines=False):
+    """One value, or one a line; strict, and no key twice."""
+    def unique(pairs):
+        if len({key for key, _ in pairs}) != len(pairs):
+            raise ValueError('a key twice')
+        return dict(pairs)
+    with open(path, encoding='utf-8') as text:
+        parts = text.read().splitlines() if lines else [text.read()]
+    return [json.loads(part, object_pairs_hook=unique) for part in parts]
+
+
+def is_vm(vm):
+    """Keys and types of a machine."""
+    return (VM <= vm.keys() and isinstance(vm['name'], str) and
+            isinstance(vm['dead'], bool) and vm['mapped'] ==
+            vm['pages_4k'] * 4096 + (vm['pages_2m'] << 21) + (vm['pages_1g'] << 30))
+
+
+def is_stats(stats):
+    """Counters of machines and vCPUs."""
+    return all(vm.keys() == {'id', 'counters', 'vcpu'} and vm['counters'] and
+               all(v.keys() == {'id', 'counters'} and 'exits' in v['counters']
+                   for v in vm['vcpu']) for vm in stats)
+
+
+def main():
+    """Each file."""
+    manual, where = sys.argv[1:]
+    vms = load(f'{where}/list.json')[0]
+    check(len(vms) == 4 and all(is_vm(vm) and vm.keys() == VM for vm in vms),
+          'list')
+    check(any(vm['name'] == 'a\x1b[2J"\\\ufffdü' for vm in vms),
+          'a name of any bytes')
+    show = load(f'{where}/show.json')[0]
+    check(is_vm(show) and show.keys() == VM | {'vcpu'} and len(show['vcpu']) == 2
+          and all(v.keys() == VCPU for v in show['vcpu']), 'show')
+    check(is_stats(load(f'{where}/stats.json')[0]), 'stats')
+    watch = load(f'{where}/watch.jsonl', lines=True)
+    check(len(watch) == 3 and all(w.keys() == {'time_ms', 'vms'} and
+                                  is_stats(w['vms']) for w in watch), 'stats --watch')
+    exits = [sum(v['counters']['exits'] for vm in w['vms'] for v in vm['vcpu'])
+             for w in watch]
+    check(exits == sorted(exits) and exits[0] < exits[2], 'counters count')
+    events = load(f'{where}/events.jsonl', lines=True)
+    check(all(e.keys() == {'time_ms', 'event', 'vm'} and e['event'] in EVENTS and
+              (e['vm'] is None or is_vm(e['vm'])) for e in events), 'events')
+    check([e['event'] for e in events if e['vm']] ==
+          ['created', 'named', 'destroyed'] * 2 + ['created'], 'in their order')
+    check(events[-1]['event'] == 'unloaded', 'unloaded is the last')
+    with open(manual, encoding='utf-8') as text:
+        words = set(re.findall(r'\w+', text.read()))
+    missing = (VM | VCPU | EVENTS | {'counters', 'time_ms', 'vms'}) - words
+    check(not missing, f'the manual has the keys {missing or ""}')
+    print(f'1..{len(points)}')
+    return 0 if all(points) else 1
+
+
+if __name__ == '__main__':
+    sys.exit(main())
