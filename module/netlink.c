@@ -159,6 +159,10 @@ static int put_counter(struct sk_buff *skb, const struct lodge_stat *stat)
 	return 0;
 }
 
+/* All counters of one go into a dump's smallest buffer; few names are longer. */
+static_assert(sizeof(struct lodge_vcpu_stats) / sizeof(u64) * 56 < 3500);
+static_assert(sizeof(struct lodge_vm_stats) / sizeof(u64) * 56 < 3500);
+
 /* Item 0 is the VM itself, the others are its vCPUs. */
 static int put_stats(struct sk_buff *skb, const struct viewer *viewer,
 		     struct lodge_vm *vm, unsigned int item)
