@@ -20,15 +20,7 @@
 #include <asm/percpu.h>
 
 #include "../compat.h"
-
-/* enum lodge_gpr; RAX and RSP travel in the VMCB. */
-#define R_RCX	8
-#define R_RDX	16
-#define R_RBX	24
-#define R_RBP	40
-#define R_RSI	48
-#define R_RDI	56
-#define R_R(n)	(8 * (n))
+#include "../world.S"
 
 /* struct svm_switch */
 #define SW_GUEST_GS	0
@@ -87,12 +79,7 @@ SYM_FUNC_END(svm_vmload_host)
 
 /* void svm_vmrun(u64 *regs, u64 vmcb_pa, struct svm_switch *sw) */
 SYM_FUNC_START(svm_vmrun)
-	push	%rbp
-	push	%r15
-	push	%r14
-	push	%r13
-	push	%r12
-	push	%rbx
+	HOST_REGS_PUSH
 	push	%rdx
 	push	%rdi
 
@@ -104,30 +91,13 @@ SYM_FUNC_START(svm_vmrun)
 	ALTERNATIVE_2 "jmp .Lspec_guest_done", \
 		"", X86_FEATURE_MSR_SPEC_CTRL, \
 		"jmp .Lspec_guest_done", X86_FEATURE_V_SPEC_CTRL
-	movl	SW_SPEC_CTRL(%r8), %eax
-	cmp	PER_CPU_VAR(x86_spec_ctrl_current), %eax
-	je	.Lspec_guest_done
-	movl	$MSR_IA32_SPEC_CTRL, %ecx
-	xor	%edx, %edx
-	wrmsr
+	GUEST_SPEC_CTRL_LOAD SW_SPEC_CTRL(%r8)
 .Lspec_guest_done:
 	WRITE_GS_BASE SW_GUEST_GS(%r8)
 	mov	%rsi, %rax
 
 	cmpb	$0, SW_SHADOW(%r8)	/* for the jump below */
-	mov	R_RCX(%rdi), %rcx
-	mov	R_RDX(%rdi), %rdx
-	mov	R_RBX(%rdi), %rbx
-	mov	R_RBP(%rdi), %rbp
-	mov	R_RSI(%rdi), %rsi
-	mov	R_R(8)(%rdi), %r8
-	mov	R_R(9)(%rdi), %r9
-	mov	R_R(10)(%rdi), %r10
-	mov	R_R(11)(%rdi), %r11
-	mov	R_R(12)(%rdi), %r12
-	mov	R_R(13)(%rdi), %r13
-	mov	R_R(14)(%rdi), %r14
-	mov	R_R(15)(%rdi), %r15
+	GUEST_REGS_LOAD
 
 	/*
 	 * The host's IF decides whether a physical interrupt makes the guest
@@ -155,20 +125,7 @@ SYM_FUNC_START(svm_vmrun)
 	cli
 
 	pop	%rax
-	mov	%rcx, R_RCX(%rax)
-	mov	%rdx, R_RDX(%rax)
-	mov	%rbx, R_RBX(%rax)
-	mov	%rbp, R_RBP(%rax)
-	mov	%rsi, R_RSI(%rax)
-	mov	%rdi, R_RDI(%rax)
-	mov	%r8, R_R(8)(%rax)
-	mov	%r9, R_R(9)(%rax)
-	mov	%r10, R_R(10)(%rax)
-	mov	%r11, R_R(11)(%rax)
-	mov	%r12, R_R(12)(%rax)
-	mov	%r13, R_R(13)(%rax)
-	mov	%r14, R_R(14)(%rax)
-	mov	%r15, R_R(15)(%rax)
+	GUEST_REGS_SAVE
 
 	pop	%r8
 	READ_GS_BASE SW_GUEST_GS(%r8)
@@ -177,13 +134,7 @@ SYM_FUNC_START(svm_vmrun)
 	ALTERNATIVE_2 "jmp .Lspec_host_done", \
 		"", X86_FEATURE_MSR_SPEC_CTRL, \
 		"jmp .Lspec_host_done", X86_FEATURE_V_SPEC_CTRL
-	movl	$MSR_IA32_SPEC_CTRL, %ecx
-	/* A guest that may write it without an exit is asked what it wrote. */
-	cmpb	$0, SW_SPEC_FREE(%r8)
-	je	.Lspec_known
-	rdmsr
-	movl	%eax, SW_SPEC_CTRL(%r8)
-.Lspec_known:
+	GUEST_SPEC_CTRL_SAVE SW_SPEC_CTRL(%r8), SW_SPEC_FREE(%r8)
 	movl	PER_CPU_VAR(x86_spec_ctrl_current), %eax
 	cmp	SW_SPEC_CTRL(%r8), %eax
 	je	.Lspec_host_done
@@ -195,27 +146,8 @@ SYM_FUNC_START(svm_vmrun)
 	FILL_RETURN_BUFFER %rax, RSB_CLEAR_LOOPS, LODGE_RSB_FEATURE
 	LODGE_UNTRAIN_RET_VM
 
-	/* Nor may the guest's values be used by speculation on. */
-	xor	%ecx, %ecx
-	xor	%edx, %edx
-	xor	%ebx, %ebx
-	xor	%ebp, %ebp
-	xor	%esi, %esi
-	xor	%edi, %edi
-	xor	%r8d, %r8d
-	xor	%r9d, %r9d
-	xor	%r10d, %r10d
-	xor	%r11d, %r11d
-	xor	%r12d, %r12d
-	xor	%r13d, %r13d
-	xor	%r14d, %r14d
-	xor	%r15d, %r15d
+	GUEST_REGS_CLEAR
 
-	pop	%rbx
-	pop	%r12
-	pop	%r13
-	pop	%r14
-	pop	%r15
-	pop	%rbp
+	HOST_REGS_POP
 	RET
 SYM_FUNC_END(svm_vmrun)

@@ -17,18 +17,9 @@
 #include <asm/segment.h>
 
 #include "../compat.h"
+#include "../world.S"
 
 #define HOST_RSP	0x6c14
-
-/* enum lodge_gpr; RSP travels in the VMCS. */
-#define R_RAX	0
-#define R_RCX	8
-#define R_RDX	16
-#define R_RBX	24
-#define R_RBP	40
-#define R_RSI	48
-#define R_RDI	56
-#define R_R(n)	(8 * (n))
 
 /* struct vmx_switch */
 #define SW_HOST_RSP	0
@@ -40,12 +31,7 @@
 
 /* bool vmx_enter_guest(u64 *regs, struct vmx_switch *sw) */
 SYM_FUNC_START(vmx_enter_guest)
-	push	%rbp
-	push	%r15
-	push	%r14
-	push	%r13
-	push	%r12
-	push	%rbx
+	HOST_REGS_PUSH
 	push	%rsi
 	push	%rdi
 
@@ -59,29 +45,12 @@ SYM_FUNC_START(vmx_enter_guest)
 
 	/* No return or indirect branch may stand between this and the entry. */
 	ALTERNATIVE "jmp .Lspec_guest_done", "", X86_FEATURE_MSR_SPEC_CTRL
-	movl	SW_SPEC_CTRL(%rsi), %eax
-	cmp	PER_CPU_VAR(x86_spec_ctrl_current), %eax
-	je	.Lspec_guest_done
-	movl	$MSR_IA32_SPEC_CTRL, %ecx
-	xor	%edx, %edx
-	wrmsr
+	GUEST_SPEC_CTRL_LOAD SW_SPEC_CTRL(%rsi)
 .Lspec_guest_done:
 
 	btw	$0, SW_LAUNCHED(%rsi)	/* CF, which VERW leaves alone */
 	mov	R_RAX(%rdi), %rax
-	mov	R_RCX(%rdi), %rcx
-	mov	R_RDX(%rdi), %rdx
-	mov	R_RBX(%rdi), %rbx
-	mov	R_RBP(%rdi), %rbp
-	mov	R_RSI(%rdi), %rsi
-	mov	R_R(8)(%rdi), %r8
-	mov	R_R(9)(%rdi), %r9
-	mov	R_R(10)(%rdi), %r10
-	mov	R_R(11)(%rdi), %r11
-	mov	R_R(12)(%rdi), %r12
-	mov	R_R(13)(%rdi), %r13
-	mov	R_R(14)(%rdi), %r14
-	mov	R_R(15)(%rdi), %r15
+	GUEST_REGS_LOAD
 	mov	R_RDI(%rdi), %rdi
 
 	VM_CLEAR_CPU_BUFFERS
@@ -97,21 +66,8 @@ SYM_INNER_LABEL(vmx_exited, SYM_L_GLOBAL)
 	/* None of what follows changes the flags, down to SETBE. */
 	push	%rax
 	mov	8(%rsp), %rax
-	mov	%rcx, R_RCX(%rax)
+	GUEST_REGS_SAVE
 	pop	R_RAX(%rax)
-	mov	%rdx, R_RDX(%rax)
-	mov	%rbx, R_RBX(%rax)
-	mov	%rbp, R_RBP(%rax)
-	mov	%rsi, R_RSI(%rax)
-	mov	%rdi, R_RDI(%rax)
-	mov	%r8, R_R(8)(%rax)
-	mov	%r9, R_R(9)(%rax)
-	mov	%r10, R_R(10)(%rax)
-	mov	%r11, R_R(11)(%rax)
-	mov	%r12, R_R(12)(%rax)
-	mov	%r13, R_R(13)(%rax)
-	mov	%r14, R_R(14)(%rax)
-	mov	%r15, R_R(15)(%rax)
 	setbe	%bl
 	pop	%rdi
 	pop	%rsi
@@ -124,13 +80,7 @@ SYM_INNER_LABEL(vmx_exited, SYM_L_GLOBAL)
 		X86_FEATURE_RSB_VMEXIT_LITE
 
 	ALTERNATIVE "jmp .Lspec_host_done", "", X86_FEATURE_MSR_SPEC_CTRL
-	movl	$MSR_IA32_SPEC_CTRL, %ecx
-	/* A guest that may write it without an exit is asked what it wrote. */
-	cmpb	$0, SW_SPEC_FREE(%rsi)
-	je	.Lspec_known
-	rdmsr
-	movl	%eax, SW_SPEC_CTRL(%rsi)
-.Lspec_known:
+	GUEST_SPEC_CTRL_SAVE SW_SPEC_CTRL(%rsi), SW_SPEC_FREE(%rsi)
 	movl	PER_CPU_VAR(x86_spec_ctrl_current), %eax
 	/* Legacy IBRS works from the write on, also of the same value. */
 	ALTERNATIVE "", "jmp .Lspec_write", X86_FEATURE_KERNEL_IBRS
@@ -146,29 +96,10 @@ SYM_INNER_LABEL(vmx_exited, SYM_L_GLOBAL)
 
 	CLEAR_BRANCH_HISTORY_VMEXIT
 
-	/* Nor may the guest's values be used by speculation on. */
 	movzbl	%bl, %eax
-	xor	%ecx, %ecx
-	xor	%edx, %edx
-	xor	%ebx, %ebx
-	xor	%ebp, %ebp
-	xor	%esi, %esi
-	xor	%edi, %edi
-	xor	%r8d, %r8d
-	xor	%r9d, %r9d
-	xor	%r10d, %r10d
-	xor	%r11d, %r11d
-	xor	%r12d, %r12d
-	xor	%r13d, %r13d
-	xor	%r14d, %r14d
-	xor	%r15d, %r15d
+	GUEST_REGS_CLEAR
 
-	pop	%rbx
-	pop	%r12
-	pop	%r13
-	pop	%r14
-	pop	%r15
-	pop	%rbp
+	HOST_REGS_POP
 	RET
 SYM_FUNC_END(vmx_enter_guest)
 
