@@ -113,6 +113,7 @@ struct lodge_backend {
 	void (*dt_set)(struct lodge_vcpu *vcpu, bool idt,
 		       const struct kvm_dtable *dt);
 	int (*cpl)(struct lodge_vcpu *vcpu);
+	int (*code_bits)(struct lodge_vcpu *vcpu);	/* CS: 64, or 32 or 16 by its D */
 	void (*dr_set)(struct lodge_vcpu *vcpu);	/* from vcpu->dr, dr6, dr7 */
 	void (*dr_lend)(struct lodge_vcpu *vcpu, bool on);	/* DR6 and 7, and no exits */
 	void (*tsc_set)(struct lodge_vcpu *vcpu);	/* from vcpu->tsc */

@@ -19,10 +19,9 @@ static int cpl(struct lodge_vcpu *vcpu)
 	return fake->cpl;
 }
 
-static void seg_get(struct lodge_vcpu *vcpu, enum lodge_seg seg,
-		    struct kvm_segment *var)
+static int code_bits(struct lodge_vcpu *vcpu)
 {
-	*var = (struct kvm_segment) { .l = fake->long_mode };
+	return fake->long_mode && (fake->efer & EFER_LMA) ? 64 : 32;
 }
 
 static int msr_get(struct lodge_vcpu *vcpu, u32 index, u64 *data)
@@ -72,7 +71,7 @@ static const struct lodge_backend backend = {
 	.cr_get = cr_get,
 	.efer_get = efer_get,
 	.cpl = cpl,
-	.seg_get = seg_get,
+	.code_bits = code_bits,
 	.msr_get = msr_get,
 	.msr_set = msr_set,
 	.msr_exists = msr_exists,

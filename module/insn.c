@@ -63,15 +63,13 @@ void lodge_walk_init(struct lodge_vcpu *vcpu, struct lodge_walk *w, bool fast)
 	};
 }
 
-/* The code segment's width: 16, 32 or 64. Real and VM86 mode have 16. */
-static u32 code_bits(struct lodge_vcpu *vcpu, const struct kvm_segment *cs)
+/** lodge_code_bits - the width of the code at RIP: 16 (real and VM86 mode, too), 32, 64 */
+int lodge_code_bits(struct lodge_vcpu *vcpu)
 {
 	if (!(lodge_backend->cr_get(vcpu, 0) & X86_CR0_PE) ||
 	    (vcpu->rflags & X86_EFLAGS_VM))
 		return 16;
-	if (cs->l && (lodge_backend->efer_get(vcpu) & EFER_LMA))
-		return 64;
-	return cs->db ? 32 : 16;
+	return lodge_backend->code_bits(vcpu);
 }
 
 /* Reads at most LODGE_INSN_MAX bytes at @la, to the end of its page. */
@@ -101,14 +99,13 @@ static noinline int measure(struct lodge_vcpu *vcpu, bool fast)
 	struct lodge_insn *i = fast ? lodge_insn_lookup(vcpu) : NULL;
 	u8 buf[LODGE_INSN_MAX + 1];
 	struct kvm_segment cs;
-	int n, len;
-	u32 bits;
+	int n, len, bits;
 	u64 la;
 
 	if (i)
 		return i->len;
 	lodge_backend->seg_get(vcpu, LODGE_CS, &cs);
-	bits = code_bits(vcpu, &cs);
+	bits = lodge_code_bits(vcpu);
 	la = bits == 64 ? vcpu->rip : (u32)(cs.base + vcpu->rip);
 	n = fetch_page(vcpu, la, buf, LODGE_INSN_MAX, fast);
 	if (!n)

@@ -81,6 +81,7 @@ int lodge_insn_mmio(struct lodge_vcpu *vcpu, gpa_t gpa, u32 flags);
 int lodge_insn_write_cr(struct lodge_vcpu *vcpu);
 void lodge_insn_load_done(struct lodge_vcpu *vcpu);
 struct lodge_insn *lodge_insn_lookup(struct lodge_vcpu *vcpu);
+int lodge_code_bits(struct lodge_vcpu *vcpu);
 void lodge_walk_init(struct lodge_vcpu *vcpu, struct lodge_walk *w, bool fast);
 
 #endif /* LODGE_INSN_H */

@@ -230,13 +230,8 @@ none:
 
 static bool cacheable(struct lodge_vcpu *vcpu)
 {
-	struct kvm_segment cs;
-
-	if (offset_in_page(vcpu->rip) > PAGE_SIZE - 16 ||
-	    !(lodge_backend->efer_get(vcpu) & EFER_LMA))
-		return false;
-	lodge_backend->seg_get(vcpu, LODGE_CS, &cs);
-	return cs.l;
+	return offset_in_page(vcpu->rip) <= PAGE_SIZE - 16 &&
+	       lodge_backend->code_bits(vcpu) == 64;
 }
 
 /**

@@ -734,16 +734,6 @@ static void kick(struct lodge_vcpu *vcpu, u32 apic_id)
 	lodge_vcpu_wake(target);
 }
 
-static bool long_mode(struct lodge_vcpu *vcpu)
-{
-	struct kvm_segment cs;
-
-	if (!(lodge_backend->efer_get(vcpu) & EFER_LMA))
-		return false;
-	lodge_backend->seg_get(vcpu, LODGE_CS, &cs);
-	return cs.l;
-}
-
 /**
  * lodge_pv_hypercall - a hypercall's body
  * @vcpu: the vCPU: number in RAX, arguments in RBX, RCX, RDX, RSI
@@ -759,7 +749,7 @@ int lodge_pv_hypercall(struct lodge_vcpu *vcpu)
 	u64 nr = vcpu->regs[LODGE_RAX];
 	u64 a[4] = { vcpu->regs[LODGE_RBX], vcpu->regs[LODGE_RCX],
 		     vcpu->regs[LODGE_RDX], vcpu->regs[LODGE_RSI] };
-	bool wide = long_mode(vcpu);
+	bool wide = lodge_backend->code_bits(vcpu) == 64;
 	long ret = -KVM_ENOSYS;
 	int i;
 

@@ -272,16 +272,18 @@ void lodge_glue_init(struct lodge_vcpu *vcpu)
 /* The processor's mode, as the emulator names it. */
 static u8 mode_of(struct lodge_vcpu *vcpu)
 {
-	struct kvm_segment cs;
-
 	if (!(lodge_backend->cr_get(vcpu, 0) & X86_CR0_PE))
 		return LODGE_EMUL_REAL;
 	if (vcpu->rflags & X86_EFLAGS_VM)
 		return LODGE_EMUL_VM86;
-	lodge_backend->seg_get(vcpu, LODGE_CS, &cs);
-	if (cs.l && (lodge_backend->efer_get(vcpu) & EFER_LMA))
+	switch (lodge_backend->code_bits(vcpu)) {
+	case 64:
 		return LODGE_EMUL_PROT64;
-	return cs.db ? LODGE_EMUL_PROT32 : LODGE_EMUL_PROT16;
+	case 32:
+		return LODGE_EMUL_PROT32;
+	default:
+		return LODGE_EMUL_PROT16;
+	}
 }
 
 static void load_context(struct lodge_vcpu *vcpu)

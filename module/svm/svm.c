@@ -421,6 +421,7 @@ const struct lodge_backend svm_backend = {
 	.dt_get = svm_dt_get,
 	.dt_set = svm_dt_set,
 	.cpl = svm_cpl,
+	.code_bits = svm_code_bits,
 	.dr_set = svm_dr_set,
 	.dr_lend = svm_dr_lend,
 	.tsc_set = svm_tsc_set,

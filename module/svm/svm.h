@@ -140,6 +140,7 @@ void svm_seg_set(struct lodge_vcpu *vcpu, enum lodge_seg seg, const struct kvm_s
 void svm_dt_get(struct lodge_vcpu *vcpu, bool idt, struct kvm_dtable *dt);
 void svm_dt_set(struct lodge_vcpu *vcpu, bool idt, const struct kvm_dtable *dt);
 int svm_cpl(struct lodge_vcpu *vcpu);
+int svm_code_bits(struct lodge_vcpu *vcpu);
 void svm_dr_set(struct lodge_vcpu *vcpu);
 void svm_dr_lend(struct lodge_vcpu *vcpu, bool on);
 void svm_want(struct lodge_vcpu *vcpu, enum lodge_want what, bool on);

@@ -374,6 +374,15 @@ int svm_cpl(struct lodge_vcpu *vcpu)
 	return vcpu->ctx->vmcb->save.cpl;
 }
 
+int svm_code_bits(struct lodge_vcpu *vcpu)
+{
+	const struct vmcb_save_area *save = &vcpu->ctx->vmcb->save;
+
+	if ((save->cs.attrib & SVM_SELECTOR_L_MASK) && (save->efer & EFER_LMA))
+		return 64;
+	return save->cs.attrib & SVM_SELECTOR_DB_MASK ? 32 : 16;
+}
+
 /* DR6 and DR7 are in the VMCB; DR0-3 are loaded by svm_enter() if used. */
 void svm_dr_set(struct lodge_vcpu *vcpu)
 {

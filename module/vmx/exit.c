@@ -111,8 +111,7 @@ static u64 operand(struct lodge_vcpu *vcpu, int reg)
 {
 	u64 val = reg == LODGE_RSP ? vmx_get(vcpu->ctx, VF_RSP) : vcpu->regs[reg];
 
-	if (!(vmx_efer_get(vcpu) & EFER_LMA) ||
-	    !(vmx_get(vcpu->ctx, VF_CS_AR) & VMX_AR_L_MASK))
+	if (vmx_code_bits(vcpu) != 64)
 		val = (u32)val;
 	return val;
 }

@@ -409,6 +409,15 @@ int vmx_cpl(struct lodge_vcpu *vcpu)
 	return VMX_AR_DPL(vmx_get(ctx, VF_SS_AR));
 }
 
+int vmx_code_bits(struct lodge_vcpu *vcpu)
+{
+	u32 ar = vmx_get(vcpu->ctx, VF_CS_AR);
+
+	if ((ar & VMX_AR_L_MASK) && (vmx_efer_get(vcpu) & EFER_LMA))
+		return 64;
+	return ar & VMX_AR_DB_MASK ? 32 : 16;
+}
+
 /* DR7 is in the VMCS; DR0-3 are loaded by vmx_enter() if used. */
 void vmx_dr_set(struct lodge_vcpu *vcpu)
 {

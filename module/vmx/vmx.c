@@ -643,6 +643,7 @@ const struct lodge_backend vmx_backend = {
 	.dt_get = vmx_dt_get,
 	.dt_set = vmx_dt_set,
 	.cpl = vmx_cpl,
+	.code_bits = vmx_code_bits,
 	.dr_set = vmx_dr_set,
 	.dr_lend = vmx_dr_lend,
 	.tsc_set = vmx_tsc_set,

@@ -266,6 +266,7 @@ void vmx_seg_set(struct lodge_vcpu *vcpu, enum lodge_seg seg, const struct kvm_s
 void vmx_dt_get(struct lodge_vcpu *vcpu, bool idt, struct kvm_dtable *dt);
 void vmx_dt_set(struct lodge_vcpu *vcpu, bool idt, const struct kvm_dtable *dt);
 int vmx_cpl(struct lodge_vcpu *vcpu);
+int vmx_code_bits(struct lodge_vcpu *vcpu);
 void vmx_dr_set(struct lodge_vcpu *vcpu);
 void vmx_dr_lend(struct lodge_vcpu *vcpu, bool on);
 void vmx_want(struct lodge_vcpu *vcpu, enum lodge_want what, bool on);
