@@ -156,6 +156,7 @@ void lodge_lapic_local(struct lodge_lapic *apic, enum lodge_lvt n, bool self);
 int lodge_lapic_pending(struct lodge_lapic *apic);
 void lodge_lapic_ack(struct lodge_lapic *apic, u8 vector);
 void lodge_lapic_publish(struct lodge_lapic *apic);
+void lodge_lapic_eoi_changed(struct lodge_vm *vm);
 u8 lodge_lapic_threshold(struct lodge_lapic *apic);
 void lodge_lapic_get_state(struct lodge_vcpu *vcpu, struct kvm_lapic_state *s);
 int lodge_lapic_set_state(struct lodge_vcpu *vcpu, struct kvm_lapic_state *s);

@@ -34,6 +34,7 @@
 static void update_eoi(struct lodge_ioapic *ioapic)
 {
 	unsigned long eoi[4] = { 0 };
+	bool changed = false;
 	int i;
 
 	for (i = 0; i < LODGE_IOAPIC_PINS; i++) {
@@ -44,8 +45,12 @@ static void update_eoi(struct lodge_ioapic *ioapic)
 		    lodge_irq_acked(ioapic->vm, KVM_IRQCHIP_IOAPIC, i, false))
 			__set_bit(e & REDIR_VECTOR, eoi);
 	}
-	for (i = 0; i < 4; i++)
+	for (i = 0; i < 4; i++) {
+		changed |= ioapic->eoi[i] != eoi[i];
 		WRITE_ONCE(ioapic->eoi[i], eoi[i]);
+	}
+	if (changed)
+		lodge_lapic_eoi_changed(ioapic->vm);
 }
 
 /* Who listens to EOIs has changed. */

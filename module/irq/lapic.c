@@ -104,6 +104,30 @@ void lodge_lapic_publish(struct lodge_lapic *apic)
 }
 
 /**
+ * lodge_lapic_eoi_changed - other EOIs than before are waited for
+ * @vm: the VM
+ *
+ * Hardware that takes EOIs is told with what it has to deliver. A vCPU may be in
+ * the guest with the old word, and what it has in service may be what matters now.
+ *
+ * Context: any but NMI; after the change.
+ */
+void lodge_lapic_eoi_changed(struct lodge_vm *vm)
+{
+	struct lodge_lapic *apic;
+	unsigned int i;
+
+	if (!lodge_caps.apic_vid)
+		return;
+	rcu_read_lock();
+	lodge_for_each_lapic(i, apic, &vm->irq) {
+		lodge_vcpu_request(apic->vcpu, LODGE_REQ_EVENT);
+		lodge_vcpu_kick(apic->vcpu);
+	}
+	rcu_read_unlock();
+}
+
+/**
  * lodge_lapic_threshold - the priority below which TPR must fall for an interrupt
  * @apic: a local APIC without @vid
  *

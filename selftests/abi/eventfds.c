@@ -151,6 +151,22 @@ TEST(irqfd_resample)
 	OK(irqfd(v->vm, fd, 10, KVM_IRQFD_FLAG_DEASSIGN, 0));
 }
 
+/* Who asks for EOIs while an interrupt is in service hears of that one's. */
+TEST(irqfd_resample_late)
+{
+	struct vcpu *v = start(G_irqs);
+	int fd = event(), again = event();
+
+	OK(irqfd(v->vm, fd, 5, 0, 0));
+	want_mark(v, 1);
+	signal_fd(fd);
+	CHECK_EQ(want_value(v), 0x45);
+	OK(irqfd(v->vm, event(), 5, KVM_IRQFD_FLAG_RESAMPLE, again));
+	CHECK_EQ(drain(again), 0);
+	want_mark(v, 1);
+	CHECK_EQ(drain(again), 1);
+}
+
 /* A sleeping vCPU is woken by the event, with nobody in between. */
 static void *later(void *arg)
 {
