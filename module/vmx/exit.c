@@ -427,6 +427,8 @@ int vmx_run(struct lodge_vcpu *vcpu)
 		pend_step(vcpu);
 	if (ctx->deadline | ctx->stay_end)
 		vmx_timer_load(ctx);
+	if (unlikely(ctx->val[VF_ENTRY_MSRS]))
+		vmx_perf_load(ctx);
 	if (ctx->dirty[0] | ctx->dirty[1])
 		write_dirty(ctx);
 	if (unlikely(ctx->flush_ept | ctx->flush_vpid | ctx->flush_page))
@@ -439,6 +441,7 @@ int vmx_run(struct lodge_vcpu *vcpu)
 
 	vcpu->cr2 = native_read_cr2();
 	if (unlikely(failed)) {
+		vmx_perf_undo(ctx);
 		ctx->reason = VMX_FAILED;
 		vmx_set(ctx, VF_ENTRY_INFO, 0);
 		return dispatch(vcpu, true);

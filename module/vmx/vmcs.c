@@ -54,8 +54,8 @@ void vmx_write_constants(struct lodge_context *ctx)
 	vmx_write(PAGE_FAULT_ERROR_CODE_MASK, 0);
 	vmx_write(PAGE_FAULT_ERROR_CODE_MATCH, 0);
 	vmx_write(VM_EXIT_MSR_STORE_COUNT, 0);
-	vmx_write(VM_EXIT_MSR_LOAD_COUNT, 0);
-	vmx_write(VM_ENTRY_MSR_LOAD_COUNT, 0);
+	vmx_write(VM_EXIT_MSR_LOAD_ADDR, __pa(ctx->perf.host));
+	vmx_write(VM_ENTRY_MSR_LOAD_ADDR, __pa(ctx->perf.guest));
 	vmx_write(GUEST_ACTIVITY_STATE, GUEST_ACTIVITY_ACTIVE);
 	vmx_write(GUEST_RIP, ctx->rip);
 	vmx_write(GUEST_RFLAGS, ctx->rflags);

@@ -543,6 +543,7 @@ static void vmx_enter(struct lodge_vcpu *vcpu)
 	if (unlikely(lodge_mem_logged(&vcpu->vm->mem) != ctx->logging) && ctx->log)
 		vmx_pml_switch(ctx, !ctx->logging);
 	ctx->host_debugctl = get_debugctlmsr();
+	vmx_perf_load(ctx);
 	l1d_flush();
 	ctx->entered = true;
 	if (unlikely(max_stay_us) && vmx_caps.has.preemption_timer)

@@ -69,7 +69,9 @@
 	F(HOST_FS_SEL, HOST_FS_SELECTOR) F(HOST_FS_BASE, HOST_FS_BASE)	\
 	F(HOST_GS_SEL, HOST_GS_SELECTOR) F(HOST_GS_BASE, HOST_GS_BASE)	\
 	F(HOST_TR_BASE, HOST_TR_BASE) F(HOST_GDTR_BASE, HOST_GDTR_BASE)	\
-	F(HOST_SYSENTER_ESP, HOST_IA32_SYSENTER_ESP)
+	F(HOST_SYSENTER_ESP, HOST_IA32_SYSENTER_ESP)			\
+	F(ENTRY_MSRS, VM_ENTRY_MSR_LOAD_COUNT)				\
+	F(EXIT_MSRS, VM_EXIT_MSR_LOAD_COUNT)
 
 /* What an exit says of itself: read when asked for, and once. */
 #define VMX_EXIT_FIELDS(F)						\
@@ -111,6 +113,13 @@ struct vmx_switch {
 	u8 spec_free;
 };
 
+/* The host's performance counters: perf.c. As many as perf can want to exchange. */
+struct vmx_perf {
+	struct vmx_msr_entry guest[8], host[8];
+};
+
+struct perf_guest_switch_msr;
+
 struct vmx_region {
 	u32 revision;
 	u32 abort;
@@ -135,6 +144,7 @@ struct lodge_context {
 	bool entered;			/* in the inner loop */
 	bool written;			/* fields that never change are in the VMCS */
 
+	struct vmx_perf perf;
 	unsigned long *msr_bitmap;
 	u64 *log;			/* of modified pages, NULL without hardware's */
 	bool logging;
@@ -312,6 +322,12 @@ int vmx_on_timer(struct lodge_vcpu *vcpu, bool fast);
 int vmx_pml_init(struct lodge_context *ctx);
 void vmx_pml_switch(struct lodge_context *ctx, bool on);
 void vmx_pml_empty(struct lodge_vcpu *vcpu);
+
+/* perf.c */
+int vmx_perf_lists(struct vmx_perf *p, const struct perf_guest_switch_msr *msrs,
+		   int nr);
+void vmx_perf_load(struct lodge_context *ctx);
+void vmx_perf_undo(struct lodge_context *ctx);
 
 /* exit.c */
 int vmx_run(struct lodge_vcpu *vcpu);
