@@ -64,7 +64,8 @@ struct lodge_backend {
 	/*
 	 * The inner loop, interrupts off. enter() loads what stays loaded
 	 * between exits, run() enters the guest once and finishes the exit if
-	 * that needs nothing slow (enum lodge_next), leave() undoes enter().
+	 * that needs nothing slow (enum lodge_next), leave() undoes enter(), and
+	 * may call the host's handlers last: FPU and PKRU are the host's again.
 	 * slow() finishes what run() could not, interrupts on, may sleep.
 	 * regs[LODGE_RSP] is the guest's outside of enter() and leave() only.
 	 */

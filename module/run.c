@@ -280,11 +280,12 @@ static int inner_loop(struct lodge_vcpu *vcpu)
 		ret = static_call(lodge_run)(vcpu);
 		vcpu->stats.exits++;
 	} while (ret == LODGE_AGAIN && ++n < MAX_STAY);
+	/* Not mirrored: leave() may let what waits for the host in. */
+	lodge_xstate_leave(vcpu);
 	lodge_backend->leave(vcpu);
 	/* VMSCAPE: what the guest taught the predictors is not for user space. */
 	if (cpu_feature_enabled(X86_FEATURE_IBPB_EXIT_TO_USER))
 		this_cpu_write(x86_ibpb_exit_to_user, true);
-	lodge_xstate_leave(vcpu);
 	this_cpu_write(running, NULL);
 	return ret;
 }

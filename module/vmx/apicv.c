@@ -112,15 +112,21 @@ void vmx_apic_post(int cpu)
 	apic->send_IPI_mask(cpumask_of(cpu), LODGE_POSTED_VECTOR);
 }
 
-/* An interrupt of the host's was acknowledged: its handler is called by its gate. */
+/**
+ * vmx_acked_irq - an interrupt of the host's was acknowledged by the exit
+ * @ctx: the context, out of its inner loop: all else is the host's again
+ *
+ * Its handler is called by its gate. Softirqs may run behind it.
+ *
+ * Context: interrupts off.
+ */
 void vmx_acked_irq(struct lodge_context *ctx)
 {
-	u32 info = vmx_get(ctx, VF_EXIT_INFO);
+	u32 info = ctx->acked;
 	struct desc_ptr idt;
 	gate_desc *gates;
 
-	if (!(info & INTR_INFO_VALID_MASK))
-		return;
+	ctx->acked = 0;
 	store_idt(&idt);
 	gates = (gate_desc *)idt.address;
 	vmx_call_irq(gate_offset(&gates[info & INTR_INFO_VECTOR_MASK]));

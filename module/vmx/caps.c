@@ -40,7 +40,7 @@ struct vmx_features vmx_allowed = {
 	.apic_regs = true,
 	.vid = true,
 	.x2apic_virt = true,
-	/* Not until the host's handler runs outside of the inner loop: lapic.rst. */
+	/* No host of the tests has them: not before they were seen at work. */
 	.posted_intr = false,
 	.pml = true,
 	.tsc_scaling = true,

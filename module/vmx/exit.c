@@ -83,8 +83,13 @@ static int on_host_event(struct lodge_vcpu *vcpu, bool fast)
 
 static int on_interrupt(struct lodge_vcpu *vcpu, bool fast)
 {
-	if (unlikely(vcpu->ctx->val[VF_EXIT] & VM_EXIT_ACK_INTR_ON_EXIT))
-		vmx_acked_irq(vcpu->ctx);
+	struct lodge_context *ctx = vcpu->ctx;
+	u32 info;
+
+	if (unlikely(ctx->val[VF_EXIT] & VM_EXIT_ACK_INTR_ON_EXIT)) {
+		info = vmx_get(ctx, VF_EXIT_INFO);
+		ctx->acked = info & INTR_INFO_VALID_MASK ? info : 0;
+	}
 	return on_host_event(vcpu, fast);
 }
 

@@ -565,6 +565,8 @@ static void vmx_leave(struct lodge_vcpu *vcpu)
 		update_debugctlmsr(ctx->host_debugctl);
 	if (unlikely(hw_breakpoint_active()))
 		hw_breakpoint_restore();
+	if (unlikely(ctx->acked))
+		vmx_acked_irq(ctx);
 }
 
 static u64 vmx_next_rip(struct lodge_vcpu *vcpu)
