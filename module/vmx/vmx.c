@@ -395,15 +395,24 @@ static void load_host_cpu(struct lodge_context *ctx, int cpu)
  */
 static void load_host_thread(struct lodge_context *ctx)
 {
+	u64 fs_base;
+
 	savesegment(fs, ctx->fs_sel);
 	savesegment(gs, ctx->gs_sel);
 	savesegment(ds, ctx->ds_sel);
 	savesegment(es, ctx->es_sel);
 	vmx_set(ctx, VF_HOST_FS_SEL, ctx->fs_sel & 7 ? 0 : ctx->fs_sel);
 	vmx_set(ctx, VF_HOST_GS_SEL, ctx->gs_sel & 7 ? 0 : ctx->gs_sel);
-	current_save_fsgs();
-	vmx_set(ctx, VF_HOST_FS_BASE, current->thread.fsbase);
-	ctx->host_kernel_gs_base = current->thread.gsbase;
+	if (unlikely(ctx->fs_sel | ctx->gs_sel)) {
+		/* Not what the selectors say, after WRFSBASE. Seldom: MSRs will do. */
+		rdmsrl(MSR_FS_BASE, fs_base);
+		rdmsrl(MSR_KERNEL_GS_BASE, ctx->host_kernel_gs_base);
+	} else {
+		current_save_fsgs();
+		fs_base = current->thread.fsbase;
+		ctx->host_kernel_gs_base = current->thread.gsbase;
+	}
+	vmx_set(ctx, VF_HOST_FS_BASE, fs_base);
 }
 
 static void vmx_load(struct lodge_vcpu *vcpu, int cpu)
@@ -452,8 +461,10 @@ static void vmx_put(struct lodge_vcpu *vcpu)
 		asm volatile("lldt %w0" :: "r" (GDT_ENTRY_LDT * 8));
 	invalidate_tss_limit();
 	load_fixmap_gdt(raw_smp_processor_id());
-	if (unlikely(ctx->fs_sel & 7))
+	if (unlikely(ctx->fs_sel & 7)) {
 		loadsegment(fs, ctx->fs_sel);
+		wrmsrl(MSR_FS_BASE, ctx->val[VF_HOST_FS_BASE]);
+	}
 	if (unlikely(ctx->gs_sel & 7))
 		load_gs_index(ctx->gs_sel);
 	if (unlikely(ctx->ds_sel | ctx->es_sel)) {

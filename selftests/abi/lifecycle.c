@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* A VM's and a vCPU's life: ids, limits, mapping, who holds whom. */
-#include <sys/wait.h>
+#include <sys/auxv.h>
 #include <sys/resource.h>
+#include <sys/wait.h>
 
 #include "ltest.h"
 
@@ -97,6 +98,42 @@ TEST(close_vm_first)
 	close(vm->fd);
 	OK(ioctl(v->fd, KVM_GET_REGS, &r));
 	CHECK_EQ(r.rip, 0xfff0);
+}
+
+#define SEL_USER_DS	0x2b
+#define HWCAP2_FSGSBASE	2
+
+/*
+ * A thread of the launcher may have any selector in FS and GS, and bases that are
+ * not the selectors'. FS's is where the C library finds the thread.
+ */
+TEST(thread_segments)
+{
+	struct vcpu *v = vcpu_reset(vm_new(NULL), 0);
+	uint64_t fs, gs, was;
+	uint16_t sel[2];
+	int i;
+
+	if (!(getauxval(AT_HWCAP2) & HWCAP2_FSGSBASE))
+		test_skip("user space has no WRFSBASE");
+	memcpy(v->vm->mem + G_CODE, "\xf4\xeb\xfd", 3);	/* HLT, again */
+	vcpu_mode(v, REAL, G_CODE);
+	asm volatile("rdfsbase %0\n\t"
+		     "mov %1, %%fs\n\t"
+		     "mov %1, %%gs\n\t"
+		     "wrfsbase %0\n\t"
+		     "wrgsbase %2"
+		     : "=&r"(was) : "r"(SEL_USER_DS), "r"(0x123456789000));
+	for (i = 0; i < 10; i++)
+		want_exit(v, KVM_EXIT_HLT);
+	asm volatile("rdfsbase %0\n\t"
+		     "rdgsbase %1" : "=r"(fs), "=r"(gs));
+	asm volatile("mov %%fs, %0\n\t"
+		     "mov %%gs, %1" : "=m"(sel[0]), "=m"(sel[1]));
+	CHECK_EQ(fs, was);
+	CHECK_EQ(gs, 0x123456789000);
+	CHECK_EQ(sel[0], SEL_USER_DS);
+	CHECK_EQ(sel[1], SEL_USER_DS);
 }
 
 /* Only the process that made a VM may use it. */
