@@ -413,6 +413,7 @@ int vmx_run(struct lodge_vcpu *vcpu)
 {
 	struct lodge_context *ctx = vcpu->ctx;
 	const struct lodge_exit *e;
+	u64 steps = vcpu->rflags;
 	u32 injected;
 	bool failed;
 
@@ -425,10 +426,12 @@ int vmx_run(struct lodge_vcpu *vcpu)
 		vmx_write(GUEST_RIP, ctx->rip);
 	}
 	if (vcpu->rflags != ctx->rflags) {
+		/* A step that is no longer wanted is not to be pending, either. */
+		steps |= ctx->rflags;
 		ctx->rflags = vcpu->rflags;
 		vmx_write(GUEST_RFLAGS, ctx->rflags);
 	}
-	if (unlikely(vcpu->rflags & X86_EFLAGS_TF))
+	if (unlikely(steps & X86_EFLAGS_TF))
 		pend_step(vcpu);
 	if (ctx->deadline | ctx->stay_end)
 		vmx_timer_load(ctx);

@@ -241,6 +241,41 @@ TEST(guest_debug_through)
 	want_done(v);
 }
 
+/*
+ * A trap flag, held off for the instruction behind a MOV SS, that the launcher takes
+ * away before that instruction was run: the guest goes on without a step.
+ */
+TEST(step_withdrawn)
+{
+	const uint64_t at = 16 * MiB;
+	struct vm *vm = vm_new(&payload);
+	struct vcpu *v = vcpu_new(vm, 0, LONG64, at);
+	struct kvm_vcpu_events e;
+	uint8_t *m = mem_new(PAGE);
+	struct kvm_regs r;
+
+	vm_slot(vm, 1, 0, at, PAGE, m);
+	r = vcpu_regs(v);
+	r.rflags |= 0x100;
+	vcpu_set_regs(v, &r);
+	OK(ioctl(v->fd, KVM_GET_VCPU_EVENTS, &e));
+	e.flags = KVM_VCPUEVENT_VALID_SHADOW;
+	e.interrupt.shadow = KVM_X86_SHADOW_INT_MOV_SS;
+	OK(ioctl(v->fd, KVM_SET_VCPU_EVENTS, &e));
+	/* No memory where the instruction is: entered, and left again. */
+	OK(munmap(m, PAGE));
+	FAILS(EFAULT, ioctl(v->fd, KVM_RUN, 0));
+	MUST(mmap(m, PAGE, PROT_READ | PROT_WRITE,
+		  MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == m);
+	memcpy(m, "\x90\xf4", 2);	/* NOP, HLT */
+	r = vcpu_regs(v);
+	CHECK_EQ(r.rip, at);
+	r.rflags &= ~0x100ULL;
+	vcpu_set_regs(v, &r);
+	want_exit(v, KVM_EXIT_HLT);
+	CHECK_EQ(vcpu_regs(v).rip, at + 2);
+}
+
 TEST(debug_lent)
 {
 	want_done(start(G_debug_lent));
