@@ -83,7 +83,9 @@ static int load_registers(struct lodge_emul *c, const struct layout *l,
 
 	if (l == &layout32 && (c->ops->get_cr(c, 0) & X86_CR0_PG)) {
 		memcpy(&cr3, tss + TSS_CR3, 4);
-		st = c->ops->set_cr(c, 3, cr3);
+		/* PAE paging reads its PDPTEs again only if it changes: 4.4.1. */
+		st = cr3 == c->ops->get_cr(c, 3) ? LODGE_EMUL_OK :
+		     c->ops->set_cr(c, 3, cr3);
 		if (st)
 			return st;
 	}

@@ -121,13 +121,22 @@ static u64 operand(struct lodge_vcpu *vcpu, int reg)
 	return val;
 }
 
-/* A write to CR0 or CR4 that leads to PAE paging: SDM vol. 3A 4.4.1. */
+/* A write to CR0 or CR4 behind which PAE paging reads its PDPTEs again. */
 static bool loads_pdptes(struct lodge_vcpu *vcpu, int n, u64 val)
 {
-	u64 cr0 = n == 0 ? val : vmx_cr_get(vcpu, 0);
-	u64 cr4 = n == 4 ? val : vmx_cr_get(vcpu, 4);
+	u64 cr0 = vmx_cr_get(vcpu, 0), cr4 = vmx_cr_get(vcpu, 4);
+	u64 changed;
 
-	return n != 8 && (cr0 & X86_CR0_PG) && (cr4 & X86_CR4_PAE) &&
+	if (n == 0) {
+		changed = (cr0 ^ val) & VMX_PDPTES_CR0;
+		cr0 = val;
+	} else if (n == 4) {
+		changed = (cr4 ^ val) & VMX_PDPTES_CR4;
+		cr4 = val;
+	} else {
+		return false;
+	}
+	return changed && (cr0 & X86_CR0_PG) && (cr4 & X86_CR4_PAE) &&
 	       !(vmx_efer_get(vcpu) & (EFER_LMA | EFER_LME));
 }
 
@@ -256,6 +265,7 @@ static int on_task_switch(struct lodge_vcpu *vcpu, bool fast)
 	int reason = reasons[(q >> 30) & 3];
 	u32 info = ctx->idt_info, error = 0;
 	bool has_error = false;
+	int ret;
 
 	if (fast)
 		return LODGE_SLOW;
@@ -268,7 +278,17 @@ static int on_task_switch(struct lodge_vcpu *vcpu, bool fast)
 		ev->irq.injected = false;
 		ev->nmi.injected = false;
 	}
-	return lodge_glue_task_switch(vcpu, q, reason, has_error, error);
+	ret = lodge_glue_task_switch(vcpu, q, reason, has_error, error);
+	/*
+	 * A task's CR3 is held to what MOV to CR3 is held to. The fault is the
+	 * new task's already (SDM vol. 3A 7.3), and finds the old PDPTEs.
+	 */
+	if (ret == LODGE_AGAIN && unlikely(ctx->pdptes_stale) &&
+	    vmx_pae_paging(ctx) && !ev->exception.pending && pdptes_bad(vcpu)) {
+		ctx->pdptes_stale = false;
+		return lodge_exit_gp(vcpu);
+	}
+	return ret;
 }
 
 /* What the entry's checks found: nothing of the guest has run. */

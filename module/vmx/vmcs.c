@@ -237,7 +237,8 @@ void vmx_vcpu_free(struct lodge_vcpu *vcpu)
 	kfree(ctx);
 }
 
-static bool pae_paging(struct lodge_context *ctx)
+/** vmx_pae_paging - is PAE paging on, which keeps PDPTEs in registers? */
+bool vmx_pae_paging(struct lodge_context *ctx)
 {
 	return (ctx->val[VF_CR0_SHADOW] & X86_CR0_PG) &&
 	       (ctx->val[VF_CR4_SHADOW] & X86_CR4_PAE) &&
@@ -260,7 +261,7 @@ bool vmx_pdptes_load(struct lodge_vcpu *vcpu, bool fast)
 	u64 pdpte[4], gpa = vmx_get(ctx, VF_CR3) & 0xffffffe0;
 	int i, ret;
 
-	if (pae_paging(ctx)) {
+	if (vmx_pae_paging(ctx)) {
 		ret = fast ? lodge_guest_read_atomic(vcpu, gpa, pdpte, sizeof(pdpte)) :
 			     lodge_guest_read(vcpu, gpa, pdpte, sizeof(pdpte));
 		if (ret && fast)
@@ -298,6 +299,8 @@ void vmx_cr_set(struct lodge_vcpu *vcpu, int n, u64 val)
 
 	switch (n) {
 	case 0:
+		if ((vmx_cr_get(vcpu, 0) ^ val) & VMX_PDPTES_CR0)
+			ctx->pdptes_stale = true;
 		/* A guest that switches caches off slows its neighbours down. */
 		vmx_set(ctx, VF_CR0_SHADOW, val);
 		vmx_set(ctx, VF_CR0, (val & ~(X86_CR0_CD | X86_CR0_NW)) |
@@ -305,15 +308,17 @@ void vmx_cr_set(struct lodge_vcpu *vcpu, int n, u64 val)
 		break;
 	case 3:
 		vmx_set(ctx, VF_CR3, val);
+		ctx->pdptes_stale = true;
 		break;
 	default:
+		if ((vmx_cr_get(vcpu, 4) ^ val) & VMX_PDPTES_CR4)
+			ctx->pdptes_stale = true;
 		/* With MCE clear a machine check would shut the host down. */
 		vmx_set(ctx, VF_CR4_SHADOW, val);
 		vmx_set(ctx, VF_CR4, val | vmx_cr4_on(&vmx_caps) |
 			(cr4_read_shadow() & X86_CR4_MCE));
 		break;
 	}
-	ctx->pdptes_stale = true;
 }
 
 u64 vmx_efer_get(struct lodge_vcpu *vcpu)
@@ -327,9 +332,10 @@ void vmx_efer_set(struct lodge_vcpu *vcpu, u64 efer)
 	bool lma = efer & EFER_LMA;
 	u32 tr;
 
+	if ((ctx->val[VF_EFER] ^ efer) & EFER_LMA)
+		ctx->pdptes_stale = true;
 	vmx_set(ctx, VF_EFER, efer);
 	vmx_control(ctx, VF_ENTRY, VM_ENTRY_IA32E_MODE, lma);
-	ctx->pdptes_stale = true;
 	if (lma) {
 		/* Long mode has one kind of TSS only: SDM vol. 3C 26.3.1.2. */
 		tr = vmx_get(ctx, VF_TR_AR);

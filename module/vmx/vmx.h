@@ -167,6 +167,13 @@ struct lodge_context {
 	u64 stay_end;			/* the same, where a stay in the inner loop is over */
 };
 
+/*
+ * PAE paging has its four top entries in registers, which are read again when one
+ * of these bits changes, or CR3 is written: SDM vol. 3A 4.4.1.
+ */
+#define VMX_PDPTES_CR0	(X86_CR0_CD | X86_CR0_NW | X86_CR0_PG)
+#define VMX_PDPTES_CR4	(X86_CR4_PAE | X86_CR4_PGE | X86_CR4_PSE | X86_CR4_SMEP)
+
 #define VMX_FAILED	0xffffffffu	/* VMLAUNCH or VMRESUME itself failed */
 
 /* What this CPU has of the hardware. */
@@ -283,6 +290,7 @@ void vmx_dr_lend(struct lodge_vcpu *vcpu, bool on);
 void vmx_want(struct lodge_vcpu *vcpu, enum lodge_want what, bool on);
 void vmx_tsc_set(struct lodge_vcpu *vcpu);
 void vmx_cpuid_changed(struct lodge_vcpu *vcpu);
+bool vmx_pae_paging(struct lodge_context *ctx);
 bool vmx_pdptes_load(struct lodge_vcpu *vcpu, bool fast);
 
 /* event.c */
