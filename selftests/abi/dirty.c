@@ -154,6 +154,28 @@ TEST(switched_on)
 	}
 }
 
+/* More pages without an exit in between than a CPU's own log holds: 512. */
+TEST(many)
+{
+	struct log l;
+	int i;
+
+	log_new(&l, KVM_MEM_LOG_DIRTY_PAGES);
+	vm_slot(l.vm, 2, KVM_MEM_LOG_DIRTY_PAGES, AT + PAGES * PAGE,
+		PAGES * PAGE, mem_new(PAGES * PAGE));
+	for (i = 0; i < 3; i++) {
+		vcpu_jump(l.v, G_fill);
+		vcpu_args(l.v, AT + 100 * PAGE, 2 * PAGES - 200);
+		want_mark(l.v, 1);
+		OK(get(&l, 2));
+		CHECK_EQ(count(&l), PAGES - 100);
+		CHECK(is_dirty(&l, 0) && !is_dirty(&l, PAGES - 100));
+		OK(get(&l, 1));
+		CHECK_EQ(count(&l), PAGES - 100);
+		CHECK(is_dirty(&l, 100) && !is_dirty(&l, 99));
+	}
+}
+
 /* What the kernel itself writes for the guest is logged: here emulated code. */
 TEST(read_leaves_clean)
 {

@@ -14,6 +14,13 @@ ENTRY(read)
 	jnz	read
 	MARK	1
 
+ENTRY(fill)
+	incq	(%rdi)
+	add	$4096, %rdi
+	dec	%rsi
+	jnz	fill
+	MARK	1
+
 ENTRY(ins)
 	cld
 	mov	$0x99, %edx

@@ -24,9 +24,8 @@ IN_GUEST(x2apic)
 IN_GUEST(x2apic_ipi)
 IN_GUEST(apic_base)
 
-TEST(deadline)
+static void deadline(struct vcpu *v)
 {
-	struct vcpu *v = start(G_deadline);
 	struct kvm_cpuid2 *c = cpuid_supported();
 
 	NEED_CAP(KVM_CAP_TSC_DEADLINE_TIMER);
@@ -35,6 +34,25 @@ TEST(deadline)
 	vcpu_set_cpuid(v, c);
 	want_done(v);
 }
+
+TEST(deadline)
+{
+	deadline(start(G_deadline));
+}
+
+/* The guest's counter is not the host's: the deadline is the guest's. */
+static void deadline_scaled(int num, int den)
+{
+	struct vcpu *v = start(G_deadline);
+	long khz = OK(ioctl(v->fd, KVM_GET_TSC_KHZ, 0));
+
+	NEED_CAP(KVM_CAP_TSC_CONTROL);
+	OK(ioctl(v->fd, KVM_SET_TSC_KHZ, khz / den * num));
+	deadline(v);
+}
+
+TEST(deadline_slow_tsc) { deadline_scaled(1, 2); }
+TEST(deadline_fast_tsc) { deadline_scaled(5, 2); }
 
 /* CR8 in kvm_run: where the launcher has the APIC, it has the priority. */
 TEST(cr8_exit)

@@ -183,6 +183,48 @@ TEST(tsc)
 	want_done(v);
 }
 
+static uint64_t rdtsc(void)
+{
+	uint32_t low, high;
+
+	asm volatile("lfence; rdtsc; lfence" : "=a"(low), "=d"(high) : : "memory");
+	return (uint64_t)high << 32 | low;
+}
+
+/* The guest's counter goes num/den times as fast as the host's. */
+static void scaled(uint64_t num, uint64_t den)
+{
+	struct vcpu *v = fresh(G_tsc);
+	uint64_t host[4], guest[2], khz;
+
+	NEED_CAP(KVM_CAP_TSC_CONTROL);
+	khz = OK(ioctl(v->fd, KVM_GET_TSC_KHZ, 0)) / den * num;
+	OK(ioctl(v->fd, KVM_SET_TSC_KHZ, khz));
+	CHECK_EQ(OK(ioctl(v->fd, KVM_GET_TSC_KHZ, 0)), khz);
+	host[0] = rdtsc();
+	guest[0] = want_value(v);
+	host[1] = rdtsc();
+	/* Long against what an exit takes. */
+	while (rdtsc() < host[1] + 20 * (host[1] - host[0]) + 1000000)
+		;
+	host[2] = rdtsc();
+	guest[1] = want_value(v);
+	host[3] = rdtsc();
+	guest[1] -= guest[0];
+	/* A thousandth for the rounding of the frequency. */
+	CHECK(guest[1] * 1000 >= (host[2] - host[1]) * num / den * 999 &&
+	      guest[1] * 1000 <= (host[3] - host[0]) * num / den * 1001,
+	      "%lu in %lu to %lu", guest[1], host[2] - host[1], host[3] - host[0]);
+	/* What the launcher reads is the same clock. */
+	guest[0] = msr_get(v, 0x10);
+	guest[1] = msr_get(v, 0x10);
+	CHECK(guest[1] >= guest[0], "%lu < %lu", guest[1], guest[0]);
+	want_done(v);
+}
+
+TEST(tsc_slowed) { scaled(1, 3); }
+TEST(tsc_hurried) { scaled(7, 2); }
+
 TEST(tsc_adjust)
 {
 	struct kvm_cpuid2 *c = cpuid_supported();
