@@ -4,8 +4,6 @@
  * function has it; a vendor's words end here. A row's function is called in the
  * inner loop with fast set, and again without if it answers LODGE_SLOW.
  */
-#include <asm/mce.h>
-
 #include "emulate/glue.h"
 #include "event.h"
 #include "exit.h"
@@ -33,11 +31,9 @@ static void iret_faulted(struct lodge_vcpu *vcpu, u64 info)
 		vmx_set_nmi_masked(vcpu, true);
 }
 
-static int on_mc(void)
+static int on_mc(struct lodge_vcpu *vcpu)
 {
-	struct pt_regs regs = { .cs = 3, .flags = X86_EFLAGS_IF };
-
-	do_machine_check(&regs);
+	vcpu->ctx->machine_check = true;
 	return LODGE_LEAVE;
 }
 
@@ -68,7 +64,7 @@ static int on_exception(struct lodge_vcpu *vcpu, bool fast)
 	case X86_TRAP_AC:
 		return lodge_exit_ac(vcpu, fast);
 	case X86_TRAP_MC:
-		return on_mc();
+		return on_mc(vcpu);
 	default:
 		return lodge_exit_unknown(vcpu, EXIT_REASON_EXCEPTION_NMI);
 	}
@@ -300,7 +296,7 @@ static int on_entry_failed(struct lodge_vcpu *vcpu)
 	if (ctx->reason == (VMX_EXIT_REASONS_FAILED_VMENTRY |
 			    EXIT_REASON_MCE_DURING_VMENTRY)) {
 		lodge_vcpu_request(vcpu, LODGE_REQ_EVENT);
-		return on_mc();
+		return on_mc(vcpu);
 	}
 	return lodge_exit_entry_failed(vcpu, ctx->reason == VMX_FAILED ?
 				       vmx_read(VM_INSTRUCTION_ERROR) : ctx->reason);

@@ -576,6 +576,12 @@ static void vmx_leave(struct lodge_vcpu *vcpu)
 		update_debugctlmsr(ctx->host_debugctl);
 	if (unlikely(hw_breakpoint_active()))
 		hw_breakpoint_restore();
+	if (unlikely(ctx->machine_check)) {
+		struct pt_regs regs = { .cs = 3, .flags = X86_EFLAGS_IF };
+
+		ctx->machine_check = false;
+		do_machine_check(&regs);
+	}
 	if (unlikely(ctx->acked))
 		vmx_acked_irq(ctx);
 }

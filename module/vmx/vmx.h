@@ -134,7 +134,8 @@ struct lodge_context {
 	u64 rip, rflags;		/* what the VMCS has: these are asked for always */
 	u32 reason;			/* of the last exit, or VMX_FAILED */
 	u32 idt_info;			/* what was being delivered, if valid */
-	u32 acked;			/* the host's interrupt, to be handled by leave() */
+	u32 acked;			/* the host's interrupt, and */
+	bool machine_check;		/* its machine check: handled by leave() */
 
 	struct vmx_region *vmcs;
 	u64 vmcs_pa;
