@@ -14,6 +14,7 @@
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
 #include <linux/sched.h>
+#include <asm/cpu.h>
 
 #include "backend.h"
 #include "emulate/glue.h"
@@ -394,10 +395,34 @@ int lodge_exit_ud(struct lodge_vcpu *vcpu, bool fast)
 	return fast ? LODGE_SLOW : lodge_glue_ud(vcpu);
 }
 
+/* Does the guest itself ask for #AC? SDM vol. 3A 6.15, "Interrupt 17". */
+static bool wants_ac(struct lodge_vcpu *vcpu)
+{
+	return (vcpu->rflags & X86_EFLAGS_AC) && lodge_backend->cpl(vcpu) == 3 &&
+	       (lodge_backend->cr_get(vcpu, 0) & X86_CR0_AM);
+}
+
+/*
+ * #AC. A host that detects split locks has the CPU raise it in guests, too, who know
+ * nothing of it: what the kernel does about one of a process's own is done, a
+ * warning with a delay, or SIGBUS.
+ */
 int lodge_exit_ac(struct lodge_vcpu *vcpu, bool fast)
 {
-	lodge_exception_queue_error(vcpu, X86_TRAP_AC, 0);
-	return LODGE_AGAIN;
+	struct kvm_run *run = vcpu->run;
+
+	if (!boot_cpu_has(X86_FEATURE_SPLIT_LOCK_DETECT) || wants_ac(vcpu)) {
+		lodge_exception_queue_error(vcpu, X86_TRAP_AC, 0);
+		return LODGE_AGAIN;
+	}
+	if (fast)
+		return LODGE_SLOW;
+	if (handle_guest_split_lock(vcpu->rip))
+		return LODGE_AGAIN;
+	run->exit_reason = KVM_EXIT_EXCEPTION;
+	run->ex.exception = X86_TRAP_AC;
+	run->ex.error_code = 0;
+	return LODGE_USER;
 }
 
 /* An instruction of what guests are not given. */
