@@ -95,12 +95,22 @@ void msix_create(struct pci_dev *dev, unsigned int vectors, unsigned int bar,
 	       sizeof(writable));
 }
 
-/** msix_table_read() - the guest reads the table; 4 or 8 bytes, aligned. */
+/*
+ * An access to the table is of 4 or 8 bytes, aligned. What a string or SSE
+ * instruction makes of others must not run past a vector's entry.
+ */
+static bool in_table(struct pci_dev *dev, uint64_t off, unsigned int size)
+{
+	return off < dev->nvectors * ENTRY_SIZE && (size == 4 || size == 8) &&
+		!(off % size);
+}
+
+/** msix_table_read() - the guest reads the table; all ones if it must not. */
 uint64_t msix_table_read(struct pci_dev *dev, uint64_t off, unsigned int size)
 {
 	uint64_t val = 0;
 
-	if (off >= dev->nvectors * ENTRY_SIZE || size < 4 || off % size)
+	if (!in_table(dev, off, size))
 		return ~0ULL;
 	pthread_mutex_lock(&dev->msix_lock);
 	memcpy(&val, (uint8_t *)dev->vector[off / ENTRY_SIZE].entry +
@@ -109,13 +119,13 @@ uint64_t msix_table_read(struct pci_dev *dev, uint64_t off, unsigned int size)
 	return val;
 }
 
-/** msix_table_write() - the guest writes the table; 4 or 8 bytes, aligned. */
+/** msix_table_write() - the guest writes the table; dropped if it must not. */
 void msix_table_write(struct pci_dev *dev, uint64_t off, uint64_t val,
 		      unsigned int size)
 {
 	struct msix_vector *v;
 
-	if (off >= dev->nvectors * ENTRY_SIZE || size < 4 || off % size)
+	if (!in_table(dev, off, size))
 		return;
 	v = &dev->vector[off / ENTRY_SIZE];
 	pthread_mutex_lock(&dev->msix_lock);

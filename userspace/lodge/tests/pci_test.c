@@ -4,6 +4,7 @@
  * likes, and MSI-X.
  */
 #include <linux/pci_regs.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "fake_irq.h"
@@ -140,10 +141,33 @@ static bool fired(int efd)
 	return efd >= 0 && read(efd, &n, sizeof(n)) == sizeof(n);
 }
 
+/* An access that the table has to refuse, whatever it would hit. */
+static void msix_refuses(uint32_t table, unsigned int off, unsigned int size)
+{
+	uint64_t before[2], after[2], v = 0xa5a5a5a5a5a5a5a5;
+
+	memcpy(before, a.vector[off / 16].entry, 16);
+	bus_access(&vm.mmio, table + off, &v, size, true);
+	v = 0;
+	bus_access(&vm.mmio, table + off, &v, size, false);
+	memcpy(after, a.vector[off / 16].entry, 16);
+	check(v == ~0ULL >> (64 - 8 * size) &&
+	      !memcmp(before, after, sizeof(before)),
+	      "the table refuses %u bytes at %u", size, off);
+}
+
 static void test_msix(void)
 {
 	uint32_t table = (ecam(1, BAR0) & ~0xfu) + 0x100;
 	unsigned int cap = ecam(1, PCI_CAPABILITY_LIST) & 0xff;
+	/* Too small, across two entries, past the last one, not aligned. */
+	static const struct {
+		unsigned int off, size;
+	} refused[] = {
+		{ 16, 1 }, { 16, 2 }, { 15, 3 }, { 15, 5 }, { 12, 6 },
+		{ 14, 7 }, { 45, 5 }, { 42, 7 }, { 2, 4 }, { 4, 8 },
+	};
+	unsigned int i;
 
 	check((ecam(1, cap) & 0xff) == PCI_CAP_ID_MSIX &&
 	      (ecam(1, cap) >> 16 & 0x7ff) == 2, "the capability is found");
@@ -171,6 +195,8 @@ static void test_msix(void)
 	      "a vector that is none is silence");
 	mem_set(table + 3 * 16, 1);
 	check(mem(table + 3 * 16) == ~0u, "the table ends where it ends");
+	for (i = 0; i < ARRAY_SIZE(refused); i++)
+		msix_refuses(table, refused[i].off, refused[i].size);
 }
 
 static void test_intx(void)
