@@ -26,7 +26,7 @@ point() { # point STATUS TEXT
 # lodge ARG...: a machine, bounded; its status in $status.
 lodge() {
 	: >out
-	timeout "${BOUND:-$((240 * patience))}" /work/lodge run --node "$node" "$@" \
+	timeout -s "${SIGNAL:-TERM}" "${BOUND:-$((240 * patience))}" /work/lodge run --node "$node" "$@" \
 		>console 2>&1
 	status=$?
 }
@@ -65,7 +65,16 @@ tiny_parts() {
 	point $? "and with the registers"
 	tiny u; ends 121 "a jump to where no memory is ends with 121, in words" \
 		"stopped by exit"
-	BOUND=$((2 * patience)) tiny l; ends 143 "a loop in MMIO can be ended from outside"
+	for signal in 1:HUP 2:INT 15:TERM; do
+		SIGNAL=${signal#*:} BOUND=$((2 * patience)) tiny l --cpus 2
+		ends $((128 + ${signal%:*})) \
+			"a loop in MMIO is ended by SIG${signal#*:}, in words" \
+			"^lodge: ended by signal ${signal%:*} ("
+		grep -q '^lodge: vCPU 0: rip 0x201[0-9a-f]*, last exit: MMIO read of 4 byte(s) at 0xd0000000$' console
+		point $? "and with where the guest was"
+		grep -q '^lodge: vCPU 1: rip 0xfff0, last exit: none so far$' console
+		point $? "on each vCPU"
+	done
 	tiny x --cpus 255; ends 42 "255 vCPUs can be had"
 	tiny x --memory 6G; ends 42 "6 GiB cost nothing until they are touched"
 }

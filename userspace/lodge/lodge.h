@@ -69,6 +69,7 @@ enum {
 	STATUS_CRASH	= 121,	/* triple fault, failed entry, ... */
 	STATUS_FAILED	= 125,	/* the launcher could not do its part */
 	STATUS_QUIT	= 130,	/* the escape sequence */
+	STATUS_SIGNAL	= 256,	/* plus the signal's number: it ends the process */
 };
 
 struct disk_config {
@@ -94,11 +95,20 @@ struct config {
 
 struct vm;
 
+/* What brought a vCPU out of its guest: KVM_EXIT_*, and of an access which. */
+struct vcpu_exit {
+	uint32_t reason;
+	uint32_t size;
+	uint64_t addr;
+	bool write;
+};
+
 struct vcpu {
 	struct vm *vm;
 	unsigned int id;
 	int fd;
 	struct kvm_run *run;
+	struct vcpu_exit last;
 	pthread_t thread;
 };
 
@@ -147,6 +157,7 @@ void vcpu_create(struct vm *vm, struct vcpu *vcpu, unsigned int id,
 		 struct kvm_cpuid2 *cpuid);
 void vcpu_set_boot_state(struct vcpu *vcpu, const struct boot_entry *entry);
 void vcpu_start(struct vcpu *vcpu);
+void vcpus_rest(struct vm *vm);
 
 /* boot.c, bzimage.c, pvh.c */
 void boot_load(struct vm *vm, struct boot_entry *entry);

@@ -2,7 +2,9 @@
 /*
  * The person's terminal. It is raw while the guest runs and put back
  * whatever ends the run: a normal exit, die(), or a signal that would end or
- * stop the process (all but SIGKILL, which nobody sees).
+ * stop the process (all but SIGKILL, which nobody sees). SIGTERM, SIGINT and
+ * SIGHUP, with or without a terminal, are requests: they stop the machine, and
+ * what it was doing is said. The second one does not wait for that.
  *
  * Ctrl-A is the escape: then x quits, p presses the power button, b sends a
  * break, a sends Ctrl-A itself, h helps.
@@ -20,9 +22,10 @@
 
 #define ESCAPE	0x01	/* Ctrl-A */
 
+static const int request_signals[] = { SIGHUP, SIGINT, SIGTERM };
 static const int fatal_signals[] = {
-	SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGILL, SIGABRT, SIGBUS, SIGFPE,
-	SIGSEGV, SIGSYS, SIGXCPU, SIGXFSZ, SIGALRM, SIGUSR2,
+	SIGQUIT, SIGILL, SIGABRT, SIGBUS, SIGFPE, SIGSEGV, SIGSYS, SIGXCPU,
+	SIGXFSZ, SIGALRM, SIGUSR2,
 };
 
 static struct {
@@ -32,6 +35,8 @@ static struct {
 	struct serial *breaks;
 	struct watch input;
 	struct watch kick;
+	struct watch request;
+	volatile sig_atomic_t requested;	/* a signal, for the loop */
 	bool escaped;
 	uint8_t pending[256];	/* read, but not yet taken by the guest */
 	size_t npending;
@@ -63,6 +68,44 @@ static void on_fatal(int sig)
 	term_restore();
 	signal(sig, SIG_DFL);
 	raise(sig);
+}
+
+/* Words and locks are for the loop, not for a handler. */
+static void on_request(int sig)
+{
+	int saved = errno;
+
+	if (term.requested)
+		on_fatal(sig);
+	term.requested = sig;
+	event_signal(term.request.fd);
+	errno = saved;
+}
+
+static void on_requested(void *arg)
+{
+	int sig = term.requested;
+
+	(void)arg;
+	event_clear(term.request.fd);
+	vm_stop(term.vm, STATUS_SIGNAL + sig, "ended by signal %d (%s)", sig,
+		strsignal(sig));
+}
+
+static void handle_requests(void)
+{
+	struct sigaction sa = { .sa_handler = on_request,
+				.sa_flags = SA_RESTART }, old;
+	size_t i;
+
+	term.request = (struct watch){ event_create(), on_requested, NULL };
+	loop_add(&term.vm->loop, &term.request);
+	for (i = 0; i < ARRAY_SIZE(request_signals); i++) {
+		/* nohup and a shell's & have some of them ignored. */
+		sigaction(request_signals[i], NULL, &old);
+		if (old.sa_handler != SIG_IGN)
+			sigaction(request_signals[i], &sa, NULL);
+	}
 }
 
 /* Stopped from outside: cooked while the shell has the terminal. */
@@ -183,6 +226,7 @@ void term_start(struct vm *vm, term_sink_t *sink, void *dev,
 	term.kick = (struct watch){ event_create(), on_kick, NULL };
 	loop_add(&vm->loop, &term.kick);
 	loop_add(&vm->loop, &term.input);
+	handle_requests();
 
 	if (!isatty(STDIN_FILENO) || tcgetattr(STDIN_FILENO, &term.cooked))
 		return;

@@ -5,10 +5,12 @@
  */
 #include <errno.h>
 #include <linux/kvm.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "lodge.h"
@@ -25,6 +27,8 @@
 #define MTRR_ENABLE_WB		(1u << 11 | 6)
 #define MSR_MISC_ENABLE		0x1a0
 #define MISC_ENABLE_FAST_STRING	1
+#define SIG_KICK		SIGUSR1
+#define REST_SECONDS		2
 
 static const char *const exit_names[] = {
 	[KVM_EXIT_UNKNOWN] = "unknown hardware exit",
@@ -240,6 +244,24 @@ static void system_event(struct vcpu *vcpu)
 			"unknown");
 }
 
+/* Kept from before it is answered: it may be what the guest does for ever. */
+static void note_exit(struct vcpu *vcpu)
+{
+	const struct kvm_run *run = vcpu->run;
+	struct vcpu_exit *last = &vcpu->last;
+
+	last->reason = run->exit_reason;
+	if (last->reason == KVM_EXIT_IO) {
+		last->addr = run->io.port;
+		last->size = run->io.size;
+		last->write = run->io.direction == KVM_EXIT_IO_OUT;
+	} else if (last->reason == KVM_EXIT_MMIO) {
+		last->addr = run->mmio.phys_addr;
+		last->size = run->mmio.len;
+		last->write = run->mmio.is_write;
+	}
+}
+
 static void port_io(struct vcpu *vcpu)
 {
 	struct kvm_run *run = vcpu->run;
@@ -268,6 +290,7 @@ static void *run_loop(void *arg)
 			dump_registers(vcpu);
 			break;
 		}
+		note_exit(vcpu);
 		switch (run->exit_reason) {
 		case KVM_EXIT_IO:
 			port_io(vcpu);
@@ -301,4 +324,62 @@ void vcpu_start(struct vcpu *vcpu)
 		    strerror(err));
 	snprintf(name, sizeof(name), "vcpu%u", vcpu->id);
 	pthread_setname_np(vcpu->thread, name);
+}
+
+static void describe_exit(const struct vcpu_exit *last, char *buf, size_t len)
+{
+	bool port = last->reason == KVM_EXIT_IO;
+
+	if (port || last->reason == KVM_EXIT_MMIO)
+		snprintf(buf, len, "%s %s of %u byte(s) at 0x%llx",
+			 port ? "port" : "MMIO", last->write ? "write" : "read",
+			 last->size, (unsigned long long)last->addr);
+	else if (last->reason)
+		snprintf(buf, len, "%s", name_of(exit_names,
+			 ARRAY_SIZE(exit_names), last->reason));
+	else
+		snprintf(buf, len, "none so far");
+}
+
+/* Only there to make KVM_RUN return. */
+static void on_kick(int sig)
+{
+	(void)sig;
+}
+
+/**
+ * vcpus_rest() - end all vCPU threads and say where each one was
+ * @vm: stopped by vm_stop()
+ *
+ * One that a device keeps, by a pipe that nobody reads, say, is left alone
+ * after a while: what is known of it is its last exit.
+ */
+void vcpus_rest(struct vm *vm)
+{
+	struct sigaction kick = { .sa_handler = on_kick };
+	struct timespec until;
+	struct kvm_regs regs;
+	char where[64], exit[128];
+	unsigned int i;
+
+	sigaction(SIG_KICK, &kick, NULL);
+	for (i = 0; i < vm->cfg->cpus; i++) {
+		/* For a thread that is not in KVM_RUN yet. */
+		vm->vcpu[i].run->immediate_exit = 1;
+		pthread_kill(vm->vcpu[i].thread, SIG_KICK);
+	}
+	clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_sec += REST_SECONDS;
+	for (i = 0; i < vm->cfg->cpus; i++) {
+		struct vcpu *vcpu = &vm->vcpu[i];
+
+		if (pthread_timedjoin_np(vcpu->thread, NULL, &until))
+			snprintf(where, sizeof(where), "kept by a device");
+		else if (ioctl(vcpu->fd, KVM_GET_REGS, &regs))
+			snprintf(where, sizeof(where), "rip unknown");
+		else
+			snprintf(where, sizeof(where), "rip 0x%llx", regs.rip);
+		describe_exit(&vcpu->last, exit, sizeof(exit));
+		warn("vCPU %u: %s, last exit: %s", i, where, exit);
+	}
 }

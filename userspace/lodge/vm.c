@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/kvm.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -213,7 +214,8 @@ void vm_stop(struct vm *vm, int status, const char *fmt, ...)
  * @vm: from vm_create()
  *
  * The vCPU threads are left to die with the process: what they still do
- * cannot be seen by anybody.
+ * cannot be seen by anybody. But who sends a signal wants to know what the
+ * guest was doing; then the signal ends the process, as its parent expects.
  * Return: the status for exit().
  */
 int vm_run(struct vm *vm)
@@ -228,5 +230,10 @@ int vm_run(struct vm *vm)
 	if (end.reason[0])
 		warn("%s%s%s", vm->cfg->name ? vm->cfg->name : "",
 		     vm->cfg->name ? ": " : "", end.reason);
+	if (end.status > STATUS_SIGNAL) {
+		vcpus_rest(vm);
+		signal(end.status - STATUS_SIGNAL, SIG_DFL);
+		raise(end.status - STATUS_SIGNAL);
+	}
 	return end.status;
 }
