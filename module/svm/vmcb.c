@@ -424,7 +424,8 @@ static void irq_window(struct lodge_context *ctx, bool on)
 }
 
 /*
- * An NMI that the guest can't take yet. Masked: the guest's IRET tells; it
+ * An NMI that the guest can't take yet. GIF is not among the reasons: CLGI is
+ * not the guest's, and with virtual GIF left off its GIF is 1. Masked: the guest's IRET tells; it
  * exits before it is executed, and is then stepped over. Held off by STI or
  * MOV SS: one step. APM vol. 2 15.20 has no NMI window of its own. Behind an
  * event that this entry injects: TF would get on the guest's stack with it, so
