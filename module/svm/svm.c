@@ -42,40 +42,18 @@ static unsigned long iopm __ro_after_init;
 
 static int svm_probe(struct lodge_hw_caps *caps)
 {
+	const char *why;
 	u64 vm_cr;
+	int ret;
 
-	if (!boot_cpu_has(X86_FEATURE_SVM))
-		return -ENODEV;
-	if (rdmsrl_safe(MSR_VM_CR, &vm_cr) || (vm_cr & SVM_VM_CR_SVM_DIS_MASK)) {
-		pr_err("AMD-V is disabled by the firmware (VM_CR.SVMDIS)\n");
-		return -EOPNOTSUPP;
-	}
-	if (!boot_cpu_has(X86_FEATURE_NPT)) {
-		pr_err("this CPU has no nested paging, which lodge requires\n");
-		return -EOPNOTSUPP;
-	}
-	svm_features = (struct svm_features){
-		.nrips = boot_cpu_has(X86_FEATURE_NRIPS),
-		.decode_assists = boot_cpu_has(X86_FEATURE_DECODEASSISTS),
-		.flush_by_asid = boot_cpu_has(X86_FEATURE_FLUSHBYASID),
-		.pause_filter = boot_cpu_has(X86_FEATURE_PAUSEFILTER),
-		.pause_threshold = boot_cpu_has(X86_FEATURE_PFTHRESHOLD),
-		.tsc_ratio = boot_cpu_has(X86_FEATURE_TSCRATEMSR),
-		.v_spec_ctrl = boot_cpu_has(X86_FEATURE_V_SPEC_CTRL),
-	};
-	*caps = (struct lodge_hw_caps){
-		.npt_levels = pgtable_l5_enabled() ? 5 : 4,
-		.npt_1g = boot_cpu_has(X86_FEATURE_GBPAGES),
-		.npt_ad = true,
-		.tsc_scaling = svm_features.tsc_ratio,
-		.tsc_frac_bits = 32,
-		.tsc_max_ratio = SVM_TSC_RATIO_MAX,
-		/* Tried out when the hardware is first taken. */
-		.xsaves = boot_cpu_has(X86_FEATURE_XSAVES),
-		.fpu_trap = true,
-		.maxphyaddr = boot_cpu_data.x86_phys_bits,
-	};
-	return 0;
+	/* A CPU without AMD-V need not have it. */
+	if (rdmsrl_safe(MSR_VM_CR, &vm_cr))
+		vm_cr = SVM_VM_CR_SVM_DIS_MASK;
+	ret = svm_caps_compute(&boot_cpu_data, vm_cr, pgtable_l5_enabled(),
+			       &svm_features, caps, &why);
+	if (why)
+		pr_err("%s\n", why);
+	return ret;
 }
 
 static int svm_alloc_cpu(int cpu)
@@ -347,20 +325,12 @@ static void svm_set_int_shadow(struct lodge_vcpu *vcpu, u8 shadow)
 
 static u64 svm_next_rip(struct lodge_vcpu *vcpu)
 {
-	return svm_features.nrips ? vcpu->ctx->vmcb->control.next_rip :
-	       vcpu->ctx->next_rip;
+	return svm_ctx_next_rip(vcpu->ctx, &svm_features);
 }
 
 static int svm_insn_bytes(struct lodge_vcpu *vcpu, u8 *buf)
 {
-	const struct vmcb_control_area *c = &vcpu->ctx->vmcb->control;
-	int n;
-
-	if (!svm_features.decode_assists || c->exit_code != SVM_EXIT_NPF)
-		return 0;
-	n = min_t(int, c->insn_len, sizeof(c->insn_bytes));
-	memcpy(buf, c->insn_bytes, n);
-	return n;
+	return svm_ctx_insn_bytes(vcpu->ctx, &svm_features, buf);
 }
 
 void svm_vcpu_flush(struct lodge_vcpu *vcpu)

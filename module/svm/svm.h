@@ -122,10 +122,36 @@ static inline void stgi(void)
 	asm volatile("stgi" ::: "memory");
 }
 
+/* Where the instruction that exited ends, 0 if nothing says so. */
+static inline u64 svm_ctx_next_rip(const struct lodge_context *ctx,
+				   const struct svm_features *f)
+{
+	return f->nrips ? ctx->vmcb->control.next_rip : ctx->next_rip;
+}
+
+/* What the CPU had fetched of it, of a nested fault: APM vol. 2 15.8.4. */
+static inline int svm_ctx_insn_bytes(const struct lodge_context *ctx,
+				     const struct svm_features *f, u8 *buf)
+{
+	const struct vmcb_control_area *c = &ctx->vmcb->control;
+	int n;
+
+	if (!f->decode_assists || c->exit_code != SVM_EXIT_NPF)
+		return 0;
+	n = min_t(int, c->insn_len, sizeof(c->insn_bytes));
+	memcpy(buf, c->insn_bytes, n);
+	return n;
+}
+
 /* entry.S */
 void svm_vmload_guest(u64 vmcb_pa, struct svm_switch *sw);
 void svm_vmload_host(u64 vmcb_pa, u64 host_pa, struct svm_switch *sw);
 void svm_vmrun(u64 *regs, u64 vmcb_pa, struct svm_switch *sw);
+
+/* caps.c */
+int svm_caps_compute(const struct cpuinfo_x86 *cpu, u64 vm_cr, bool la57,
+		     struct svm_features *f, struct lodge_hw_caps *caps,
+		     const char **why);
 
 /* vmcb.c */
 int svm_vcpu_init(struct lodge_vcpu *vcpu);
