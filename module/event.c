@@ -225,6 +225,21 @@ static void inject_exception(struct lodge_vcpu *vcpu)
 	vcpu->stats.exception_injections++;
 }
 
+static void give_nmi(struct lodge_vcpu *vcpu)
+{
+	trace_lodge_inject(vcpu, LODGE_TRACE_NMI, X86_TRAP_NMI, 0);
+	lodge_backend->inject_nmi(vcpu);
+}
+
+static void give_irq(struct lodge_vcpu *vcpu)
+{
+	const struct lodge_events *ev = &vcpu->events;
+
+	trace_lodge_inject(vcpu, ev->irq.soft ? LODGE_TRACE_SOFT_IRQ :
+			   LODGE_TRACE_IRQ, ev->irq.vector, 0);
+	lodge_backend->inject_irq(vcpu, ev->irq.vector, ev->irq.soft);
+}
+
 /* Something that was interrupted goes first; true if there was something. */
 static bool reinject(struct lodge_vcpu *vcpu)
 {
@@ -235,9 +250,9 @@ static bool reinject(struct lodge_vcpu *vcpu)
 	else if (ev->exception.pending)
 		return false;
 	else if (ev->nmi.injected)
-		lodge_backend->inject_nmi(vcpu);
+		give_nmi(vcpu);
 	else if (ev->irq.injected)
-		lodge_backend->inject_irq(vcpu, ev->irq.vector, ev->irq.soft);
+		give_irq(vcpu);
 	else
 		return false;
 	return true;
@@ -298,8 +313,7 @@ static bool inject_irq(struct lodge_vcpu *vcpu, int vector)
 	ev->irq.vector = vector;
 	ev->irq.soft = false;
 	ev->irq.injected = true;
-	trace_lodge_inject(vcpu, LODGE_TRACE_IRQ, vector, 0);
-	lodge_backend->inject_irq(vcpu, vector, false);
+	give_irq(vcpu);
 	vcpu->stats.irq_injections++;
 	return true;
 }
@@ -312,8 +326,7 @@ static bool inject_nmi(struct lodge_vcpu *vcpu)
 		return false;
 	ev->nmi.pending--;
 	ev->nmi.injected = true;
-	trace_lodge_inject(vcpu, LODGE_TRACE_NMI, X86_TRAP_NMI, 0);
-	lodge_backend->inject_nmi(vcpu);
+	give_nmi(vcpu);
 	vcpu->stats.nmi_injections++;
 	return true;
 }

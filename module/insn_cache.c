@@ -354,6 +354,7 @@ int lodge_insn_mmio(struct lodge_vcpu *vcpu, gpa_t gpa, u32 flags)
 	vcpu->stats.mmio_exits++;
 	if (ret)
 		return to_user(vcpu, i, gpa, val);
+	trace_lodge_mmio(vcpu, write, gpa, i->size, val);
 	if (!write)
 		set_register(vcpu, i->reg, i->wide, val);
 	lodge_insn_retire(vcpu, vcpu->rip + i->len);

@@ -259,18 +259,6 @@ DEFINE_EVENT(lodge_vector, lodge_eoi,
 DEFINE_EVENT(lodge_vector, lodge_timer,
 	TP_PROTO(struct lodge_vcpu *vcpu, int vector), TP_ARGS(vcpu, vector));
 
-/* A halted vCPU slept, and for how long (0: it did not have to). */
-TRACE_EVENT(lodge_halt,
-	TP_PROTO(struct lodge_vcpu *vcpu, u64 ns),
-	TP_ARGS(vcpu, ns),
-	TP_STRUCT__entry(__field(u32, vcpu) __field(u64, ns)),
-	TP_fast_assign(
-		__entry->vcpu = vcpu->id;
-		__entry->ns = ns;
-	),
-	TP_printk("vcpu %u slept %llu ns", __entry->vcpu, __entry->ns)
-);
-
 #endif /* LODGE_TRACE_H */
 
 #undef TRACE_INCLUDE_PATH

@@ -356,6 +356,8 @@ static long vcpu_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 		return -EINTR;
 	if (cmd == KVM_RUN) {
 		ret = arg ? -EINVAL : lodge_vcpu_run(vcpu);
+		trace_lodge_user_exit(vcpu, READ_ONCE(vcpu->run->exit_reason),
+				      ret);
 	} else {
 		lodge_vcpu_load(vcpu);
 		vcpu->srcu_idx = srcu_read_lock(&vm->srcu);

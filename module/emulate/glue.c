@@ -81,6 +81,16 @@ static int op_cmpxchg(struct lodge_emul *c, u64 gpa, const void *old,
 	return ret ? LODGE_EMUL_AGAIN : LODGE_EMUL_OK;
 }
 
+/* Not for what goes on to user space: that has lodge_user_exit. */
+static void trace_mmio(struct lodge_vcpu *vcpu, bool write, u64 gpa,
+		       const void *data, u32 len)
+{
+	u64 val = 0;
+
+	memcpy(&val, data, min_t(u32, len, sizeof(val)));
+	trace_lodge_mmio(vcpu, write, gpa, len, val);
+}
+
 static int op_mmio(struct lodge_emul *c, bool write, u64 gpa, void *data, u32 len)
 {
 	struct lodge_vcpu *vcpu = vcpu_of(c);
@@ -92,7 +102,8 @@ static int op_mmio(struct lodge_emul *c, bool write, u64 gpa, void *data, u32 le
 		ret = lodge_bus_read(vcpu, LODGE_BUS_MMIO, gpa, len, data);
 	if (ret)
 		return LODGE_EMUL_USER;
-	trace_lodge_mmio(vcpu, write, gpa, len, 0);
+	if (trace_lodge_mmio_enabled())
+		trace_mmio(vcpu, write, gpa, data, len);
 	return LODGE_EMUL_OK;
 }
 
