@@ -127,6 +127,48 @@ static inline void lodge_spec_reduce(bool on)
 #else
 #define lodge_has_ldt(mm)	false
 #endif
+
+#include <linux/fs.h>
+
+/* 6.3: what maps ids of a mount is a type of its own. */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 3, 0)
+#include <linux/mnt_idmapping.h>
+#define lodge_idmap		mnt_idmap
+#define LODGE_NO_IDMAP		(&nop_mnt_idmap)
+#else
+#include <linux/user_namespace.h>
+#define lodge_idmap		user_namespace
+#define LODGE_NO_IDMAP		(&init_user_ns)
+#endif
+
+/* 6.6: times of inodes are set by functions, which attributes are asked for is told. */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 6, 0)
+#define lodge_fillattr(idmap, mask, inode, stat)			\
+	generic_fillattr(idmap, mask, inode, stat)
+#define lodge_inode_born(inode)		((void)simple_inode_init_ts(inode))
+#define lodge_inode_changed(inode)					\
+	((void)inode_set_mtime_to_ts(inode, inode_set_ctime_current(inode)))
+#else
+#define lodge_fillattr(idmap, mask, inode, stat)			\
+	generic_fillattr(idmap, inode, stat)
+static inline void lodge_inode_changed(struct inode *inode)
+{
+	inode->i_mtime = inode->i_ctime = current_time(inode);
+}
+
+static inline void lodge_inode_born(struct inode *inode)
+{
+	lodge_inode_changed(inode);
+	inode->i_atime = inode->i_mtime;
+}
+#endif
+
+/* 6.5: splicing out of what can be read. */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 5, 0)
+#define lodge_splice_read	copy_splice_read
+#else
+#define lodge_splice_read	generic_file_splice_read
+#endif
 #endif /* __ASSEMBLY__ */
 
 #endif /* LODGE_COMPAT_H */

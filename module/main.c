@@ -21,6 +21,7 @@
 #include "backend.h"
 #include "caps.h"
 #include "hw.h"
+#include "ksm/ksm.h"
 #include "msr.h"
 #include "netlink.h"
 
@@ -59,6 +60,10 @@ static long system_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 		return lodge_msr_get_feature_msrs(uarg);
 	case KVM_X86_GET_MCE_CAP_SUPPORTED:
 		return lodge_mce_get_supported(uarg);
+	case LODGE_GET_VERSION:
+		return arg ? -EINVAL : LODGE_ABI_VERSION;
+	case LODGE_CREATE_MEMORY:
+		return lodge_object_create(uarg);
 	default:
 		return -EINVAL;
 	}
@@ -120,9 +125,15 @@ static int __init lodge_init(void)
 	ret = lodge_pv_init();
 	if (ret)
 		goto err_backend;
-	ret = lodge_hw_init();
+	ret = lodge_ksm_init();
 	if (ret)
 		goto err_pv;
+	ret = lodgefs_init();
+	if (ret)
+		goto err_ksm;
+	ret = lodge_hw_init();
+	if (ret)
+		goto err_fs;
 	ret = lodge_netlink_init();
 	if (ret)
 		goto err_hw;
@@ -145,6 +156,10 @@ err_netlink:
 	lodge_netlink_exit();
 err_hw:
 	lodge_hw_exit();
+err_fs:
+	lodgefs_exit();
+err_ksm:
+	lodge_ksm_exit();
 err_pv:
 	lodge_pv_exit();
 err_backend:
@@ -159,6 +174,8 @@ static void __exit lodge_exit(void)
 	preempt_notifier_dec();
 	lodge_netlink_exit();
 	lodge_hw_exit();
+	lodgefs_exit();
+	lodge_ksm_exit();
 	lodge_pv_exit();
 	lodge_backend->exit();
 	/* Objects freed by RCU callbacks of this module's code. */

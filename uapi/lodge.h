@@ -2,9 +2,180 @@
 #ifndef _UAPI_LODGE_H
 #define _UAPI_LODGE_H
 
-/* What lodge adds to the KVM API. */
+/*
+ * What lodge adds to the KVM API: memory that the hypervisor owns, and a control
+ * plane over netlink, further down.
+ *
+ * Each argument of an ioctl begins with its own size, so that it can grow: a caller that
+ * knows less gets the defaults, one that knows more than the module gets E2BIG,
+ * unless what it knows more is zero. Flags and fields that mean nothing must be
+ * zero (EINVAL).
+ */
 #include <linux/ioctl.h>
 #include <linux/kvm.h>
+#include <linux/types.h>
+
+#define LODGE_ABI_VERSION	1
+#define LODGE_IO		0xbc
+
+/* On /dev/lodge: LODGE_ABI_VERSION of the module. */
+#define LODGE_GET_VERSION	_IO(LODGE_IO, 0x00)
+/* On /dev/lodge: an object; the descriptor of a file. */
+#define LODGE_CREATE_MEMORY	_IO(LODGE_IO, 0x01)
+/* On the descriptor of an object, or of any file in a lodgefs. */
+#define LODGE_MEMORY_INFO	_IO(LODGE_IO, 0x10)
+#define LODGE_MEMORY_MAP	_IO(LODGE_IO, 0x11)
+#define LODGE_MEMORY_SET	_IO(LODGE_IO, 0x12)
+#define LODGE_MEMORY_MERGE	_IO(LODGE_IO, 0x13)
+#define LODGE_DOMAIN_INFO	_IO(LODGE_IO, 0x14)
+
+/* The file system's number for statfs(), and its type for mount(). */
+#define LODGEFS_MAGIC		0x4c6f6467
+#define LODGEFS_NAME		"lodgefs"
+
+/* Pages with equal contents may become one, within the domain. */
+#define LODGE_MEMORY_MERGEABLE	(1u << 0)
+
+#define LODGE_DOMAIN_NAME_MAX	32
+
+/**
+ * struct lodge_create_memory - LODGE_CREATE_MEMORY
+ * @size: of this structure
+ * @flags: LODGE_MEMORY_*
+ * @bytes: the object's size, which ftruncate() can change
+ * @domain: within which domain of the caller's user pages are merged: a name
+ *	that ends with a zero byte, or nothing for the user's default domain
+ */
+struct lodge_create_memory {
+	__u32 size;
+	__u32 flags;
+	__u64 bytes;
+	char domain[LODGE_DOMAIN_NAME_MAX];
+};
+
+/* What a page of an object is: one byte a page in LODGE_MEMORY_MAP. */
+#define LODGE_PAGE_ABSENT	0	/* never written: reads as zero */
+#define LODGE_PAGE_PRIVATE	1
+#define LODGE_PAGE_SHARED	2	/* merged with others */
+#define LODGE_PAGE_ZERO		3	/* found to be zero, and given back */
+#define LODGE_PAGE_COMPRESSED	4	/* these three don't come yet */
+#define LODGE_PAGE_SWAPPED	5
+#define LODGE_PAGE_DISCARDED	6
+#define LODGE_PAGE_STATES	7
+
+/**
+ * struct lodge_memory_info - LODGE_MEMORY_INFO
+ * @size: of this structure
+ * @flags: LODGE_MEMORY_* that are set
+ * @bytes: the object's size
+ * @pages: pages in each state, but for LODGE_PAGE_ABSENT: 0
+ * @merged: pages of it that were merged so far, those found zero included
+ * @broken: of those, how many were written again
+ * @domain: the name of its domain
+ */
+struct lodge_memory_info {
+	__u32 size;
+	__u32 flags;
+	__u64 bytes;
+	__u64 pages[LODGE_PAGE_STATES];
+	__u64 merged;
+	__u64 broken;
+	char domain[LODGE_DOMAIN_NAME_MAX];
+};
+
+/**
+ * struct lodge_memory_map - LODGE_MEMORY_MAP: the states of a range of pages
+ * @size: of this structure
+ * @flags: 0
+ * @first: the first page
+ * @count: how many; those beyond the object's end are absent
+ * @states: address of as many bytes
+ */
+struct lodge_memory_map {
+	__u32 size;
+	__u32 flags;
+	__u64 first;
+	__u64 count;
+	__u64 states;
+};
+
+/**
+ * struct lodge_memory_set - LODGE_MEMORY_SET
+ * @size: of this structure
+ * @mask: which of LODGE_MEMORY_* are to be changed
+ * @flags: what they become. Taking LODGE_MEMORY_MERGEABLE away gives each
+ *	shared page a copy of its own, for which memory may be wanting
+ * @reserved: 0
+ */
+struct lodge_memory_set {
+	__u32 size;
+	__u32 mask;
+	__u32 flags;
+	__u32 reserved;
+};
+
+/**
+ * struct lodge_memory_merge - LODGE_MEMORY_MERGE: look for equal pages now
+ * @size: of this structure
+ * @flags: 0
+ * @first: the first page
+ * @count: how many; 0: all from there on
+ * @merged: said in return: how many were merged
+ * @skipped: said in return: how many were left alone, held by somebody or busy
+ *
+ * Every page of the range that was written since it was looked at is compared
+ * with what is known of the domain, however recently it was written.
+ */
+struct lodge_memory_merge {
+	__u32 size;
+	__u32 flags;
+	__u64 first;
+	__u64 count;
+	__u64 merged;
+	__u64 skipped;
+};
+
+/**
+ * struct lodge_domain_info - LODGE_DOMAIN_INFO: the domain of an object
+ * @size: of this structure
+ * @flags: 0
+ * @shared: pages that stand for several
+ * @sharing: for how many they do
+ * @zero: pages given back because they were zero
+ * @metadata: bytes that it takes to know all this
+ * @saved: bytes: pages not held less @metadata; may be negative
+ * @cpu_ns: time spent
+ * @passes: over all objects of the domain
+ * @visited: pages looked at: those that were written since the last time
+ * @hashed: of these, how many were hashed
+ * @merged: of these, how many were merged, zero ones included
+ * @broken: how many were written again after that
+ * @skip_cooling: left alone: written again and again
+ * @skip_held: somebody holds a reference (O_DIRECT, vhost)
+ * @skip_busy: locked at that moment
+ * @skip_differ: same hash, other contents
+ * @skip_full: no memory for what must be remembered
+ */
+struct lodge_domain_info {
+	__u32 size;
+	__u32 flags;
+	__u64 shared;
+	__u64 sharing;
+	__u64 zero;
+	__u64 metadata;
+	__s64 saved;
+	__u64 cpu_ns;
+	__u64 passes;
+	__u64 visited;
+	__u64 hashed;
+	__u64 merged;
+	__u64 broken;
+	__u64 skip_cooling;
+	__u64 skip_held;
+	__u64 skip_busy;
+	__u64 skip_differ;
+	__u64 skip_full;
+};
 
 /* ioctls of a VM's descriptor */
 #define LODGEIO			0xBB

@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Domains: which objects may share pages with which.
+ */
+#include <linux/random.h>
+#include <linux/slab.h>
+#include <linux/string.h>
+
+#include "ksm/ksm.h"
+
+static LIST_HEAD(domains);
+static DEFINE_MUTEX(domains_lock);
+
+static struct lodge_domain *domain_new(kuid_t uid, const char *name)
+{
+	struct lodge_domain *d = kzalloc(sizeof(*d), GFP_KERNEL_ACCOUNT);
+
+	if (!d)
+		return NULL;
+	if (lodge_index_init(&d->index)) {
+		kfree(d);
+		return NULL;
+	}
+	d->uid = uid;
+	strscpy(d->name, name, sizeof(d->name));
+	mutex_init(&d->mutex);
+	INIT_LIST_HEAD(&d->objects);
+	INIT_LIST_HEAD(&d->done);
+	INIT_DELAYED_WORK(&d->work, lodge_ksm_work);
+	/* Nobody can make pages that hash alike. */
+	d->seed = get_random_u64();
+	list_add(&d->list, &domains);
+	return d;
+}
+
+/**
+ * lodge_domain_get - the domain of that name of a user's
+ * @uid: the user
+ * @name: "" for the default one
+ *
+ * Return: the domain, new if need be; NULL without memory.
+ */
+struct lodge_domain *lodge_domain_get(kuid_t uid, const char *name)
+{
+	struct lodge_domain *d;
+
+	mutex_lock(&domains_lock);
+	list_for_each_entry(d, &domains, list)
+		if (uid_eq(d->uid, uid) && !strcmp(d->name, name))
+			goto found;
+	d = domain_new(uid, name);
+	if (!d)
+		goto out;
+found:
+	d->users++;
+out:
+	mutex_unlock(&domains_lock);
+	return d;
+}
+
+/** lodge_domain_put - an object of the domain, which has no pages, is gone */
+void lodge_domain_put(struct lodge_domain *d)
+{
+	mutex_lock(&domains_lock);
+	if (--d->users) {
+		mutex_unlock(&domains_lock);
+		return;
+	}
+	list_del(&d->list);
+	mutex_unlock(&domains_lock);
+	cancel_delayed_work_sync(&d->work);
+	lodge_ksm_spare_free(d);
+	lodge_index_destroy(&d->index);
+	kfree(d);
+}
+
+/** lodge_domain_name - its name among its owner's domains */
+const char *lodge_domain_name(const struct lodge_domain *d)
+{
+	return d->name;
+}
+
+/** lodge_domain_add - an object's pages may be merged from here on */
+void lodge_domain_add(struct lodge_object *o)
+{
+	struct lodge_domain *d = o->domain;
+
+	mutex_lock(&d->mutex);
+	if (!o->mergeable) {
+		WRITE_ONCE(o->mergeable, true);
+		o->cursor = 0;
+		list_add_tail(&o->domain_list, &d->objects);
+	}
+	mutex_unlock(&d->mutex);
+	queue_delayed_work(system_unbound_wq, &d->work, 1);
+}
+
+/** lodge_domain_remove - nothing more of an object is merged */
+void lodge_domain_remove(struct lodge_object *o)
+{
+	mutex_lock(&o->domain->mutex);
+	WRITE_ONCE(o->mergeable, false);
+	list_del_init(&o->domain_list);
+	mutex_unlock(&o->domain->mutex);
+}
+
+/**
+ * lodge_domain_info - what is known of a domain
+ * @d: the domain
+ * @info: filled, but for its size
+ */
+void lodge_domain_info(struct lodge_domain *d, struct lodge_domain_info *info)
+{
+	u64 *count = &info->cpu_ns;
+	int i;
+
+	info->shared = atomic_long_read(&d->stables);
+	info->sharing = atomic_long_read(&d->sharers);
+	info->zero = atomic_long_read(&d->zeroes);
+	info->metadata = sizeof(*d) + READ_ONCE(d->index.buckets) * sizeof(void *) +
+			 info->shared * sizeof(struct lodge_stable) +
+			 info->sharing * sizeof(struct lodge_sharer);
+	info->saved = (info->sharing - info->shared + info->zero) * PAGE_SIZE -
+		      info->metadata;
+	BUILD_BUG_ON(offsetof(struct lodge_domain_info, skip_full) !=
+		     offsetof(struct lodge_domain_info, cpu_ns) +
+		     (LODGE_KSM_COUNTS - 1) * sizeof(u64));
+	for (i = 0; i < LODGE_KSM_COUNTS; i++)
+		count[i] = atomic64_read(&d->counts[i]);
+}
+
+/** lodge_ksm_init - what domains allocate; -ENOMEM, or 0 */
+int __init lodge_ksm_init(void)
+{
+	lodge_stables = KMEM_CACHE(lodge_stable, 0);
+	lodge_sharers = KMEM_CACHE(lodge_sharer, 0);
+	if (lodge_stables && lodge_sharers)
+		return 0;
+	lodge_ksm_exit();
+	return -ENOMEM;
+}
+
+/** lodge_ksm_exit - no domain is left */
+void lodge_ksm_exit(void)
+{
+	kmem_cache_destroy(lodge_stables);
+	kmem_cache_destroy(lodge_sharers);
+}

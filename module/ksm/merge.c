@@ -1,0 +1,306 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Two pages become one, and become two again.
+ */
+#include <linux/highmem.h>
+#include <linux/memcontrol.h>
+#include <linux/pagemap.h>
+#include <linux/random.h>
+#include <linux/sched/mm.h>
+#include <linux/slab.h>
+#include <linux/xxhash.h>
+
+#include "ksm/ksm.h"
+
+struct kmem_cache *lodge_stables, *lodge_sharers;
+
+static bool equal(struct page *a, struct page *b)
+{
+	return !memcmp(page_address(a), page_address(b), PAGE_SIZE);
+}
+
+/* What a merge can need, charged to the object's control group. */
+static bool spare_fill(struct lodge_domain *d, struct lodge_object *o)
+{
+	struct mem_cgroup *old = set_active_memcg(o->memcg);
+	bool ok = !lodge_index_grow(&d->index);
+	int i;
+
+	if (!d->spare.stable)
+		d->spare.stable = kmem_cache_zalloc(lodge_stables, GFP_KERNEL_ACCOUNT);
+	ok = ok && d->spare.stable;
+	for (i = 0; i < 2; i++) {
+		if (!d->spare.sharer[i])
+			d->spare.sharer[i] = kmem_cache_alloc(lodge_sharers,
+							      GFP_KERNEL_ACCOUNT);
+		ok = ok && d->spare.sharer[i];
+	}
+	set_active_memcg(old);
+	return ok;
+}
+
+/** lodge_ksm_spare_free - free what a domain has in hand */
+void lodge_ksm_spare_free(struct lodge_domain *d)
+{
+	int i;
+
+	if (d->spare.stable)
+		kmem_cache_free(lodge_stables, d->spare.stable);
+	for (i = 0; i < 2; i++)
+		if (d->spare.sharer[i])
+			kmem_cache_free(lodge_sharers, d->spare.sharer[i]);
+}
+
+/* Nothing of what the page says about merging is true of the entry any more. */
+static void clean(struct lodge_object *o, pgoff_t index, struct page *page)
+{
+	ClearPageDirty(page);
+	xa_clear_mark(&o->entries, index, LODGE_WRITTEN);
+}
+
+static void merged(struct lodge_object *o)
+{
+	atomic_long_inc(&o->merged);
+	lodge_ksm_count(o->domain, LODGE_KSM_MERGED, 1);
+}
+
+/* Entry @index of @o, locked, whose page is @old, shares another page. */
+static void share(struct lodge_stable *stable, struct lodge_object *o, pgoff_t index,
+		  struct page *old)
+{
+	struct lodge_domain *d = o->domain;
+	int i = d->spare.sharer[0] ? 0 : 1;
+	struct lodge_sharer *sharer = d->spare.sharer[i];
+
+	d->spare.sharer[i] = NULL;
+	sharer->stable = stable;
+	sharer->object = o;
+	sharer->index = index;
+	hlist_add_head(&sharer->node, &stable->sharers);
+	WRITE_ONCE(stable->nr, stable->nr + 1);
+	atomic_long_inc(&d->sharers);
+	lodge_object_replace(o, index, old, lodge_sharer_entry(sharer));
+	clean(o, index, old);
+	if (old == stable->page)
+		return;		/* the entry's reference is @stable's now */
+	lodge_page_set_owner(old, NULL);
+	put_page(old);
+}
+
+/* A page of zeroes is given back. */
+static void give_back(struct lodge_object *o, pgoff_t index, struct page *page)
+{
+	lodge_object_replace(o, index, page, ENTRY_ZERO);
+	clean(o, index, page);
+	lodge_page_set_owner(page, NULL);
+	put_page(page);
+	merged(o);
+}
+
+/* Another page, @other, locked, was hashed alike, and is in no view now. */
+static bool join(struct lodge_object *o, pgoff_t index, struct page *page,
+		 struct lodge_object *o2, struct page *other)
+{
+	struct lodge_domain *d = o->domain;
+	struct lodge_stable *stable = d->spare.stable;
+	pgoff_t index2 = lodge_page_offset(other);
+
+	d->spare.stable = NULL;
+	/* Whoever can tell which one stays could choose where others' data lies. */
+	if (get_random_u8() & 1) {
+		stable->page = other;
+	} else {
+		lodge_index_insert(&d->index, page, page_private(other));
+		lodge_index_remove(&d->index, other);
+		stable->page = page;
+	}
+	lodge_index_own(&d->index, stable->page, stable, true);
+	atomic_long_inc(&d->stables);
+	share(stable, o2, index2, other);
+	share(stable, o, index, page);
+	/* The first one gave no page back. */
+	merged(o);
+	return true;
+}
+
+enum match {
+	MATCHED,
+	NOTHING,	/* there is none to match */
+	STALE,		/* what was found isn't what it was: look again */
+	BUSY,		/* the page is left as it is */
+	DIFFERENT,
+};
+
+/* @other is locked. */
+static enum match match_stable(struct lodge_object *o, pgoff_t index, struct page *page,
+			       struct lodge_stable *stable)
+{
+	if (stable->nr >= LODGE_SHARERS_MAX)
+		return STALE;
+	if (!equal(page, stable->page))
+		return DIFFERENT;
+	share(stable, o, index, page);
+	merged(o);
+	return MATCHED;
+}
+
+static enum match match_hint(struct lodge_object *o, pgoff_t index, struct page *page,
+			     struct lodge_object *o2, struct page *other)
+{
+	if (PageDirty(other) || !READ_ONCE(o2->mergeable)) {
+		lodge_index_remove(&o->domain->index, other);
+		return STALE;
+	}
+	if (page_mapped(other))
+		lodge_object_unview(o2, lodge_page_offset(other), 1);
+	/* The entry's reference, and ours. */
+	if (page_count(other) != 2 || PageDirty(other)) {
+		lodge_ksm_count(o->domain, LODGE_KSM_HELD, 1);
+		return BUSY;
+	}
+	if (!equal(page, other))
+		return DIFFERENT;
+	join(o, index, page, o2, other);
+	return MATCHED;
+}
+
+static enum match match(struct lodge_object *o, pgoff_t index, struct page *page, u64 hash)
+{
+	enum match ret = STALE;
+	struct page *other;
+	void *owner;
+	bool stable;
+
+	other = lodge_index_find(&o->domain->index, hash, &owner, &stable);
+	if (!other)
+		return NOTHING;
+	if (!trylock_page(other)) {
+		put_page(other);
+		return BUSY;
+	}
+	/* While it is locked, and is in the index, it stays its owner's. */
+	if (lodge_index_has(other) &&
+	    lodge_page_object(other) == owner + stable)
+		ret = stable ? match_stable(o, index, page, owner) :
+			       match_hint(o, index, page, owner, other);
+	lodge_object_put(other);
+	return ret;
+}
+
+/* Was it written since it was hashed last? Then it is left alone for longer. */
+static void judge(struct page *page, pgoff_t index)
+{
+	u8 backoff = lodge_page_backoff(page);
+
+	backoff = lodge_index_has(page) ? min(2 * backoff + 1, LODGE_REST_MAX) :
+					  backoff / 2;
+	lodge_page_set_offset(page, index, backoff, backoff);
+}
+
+/**
+ * lodge_ksm_merge - look for an equal page, and share it
+ * @o: whose page it is
+ * @index: where it is
+ * @page: locked, private, in no view, and held by its entry and the caller only
+ *
+ * Context: under the domain's mutex; may sleep.
+ * Return: whether the page isn't the object's any more.
+ */
+bool lodge_ksm_merge(struct lodge_object *o, pgoff_t index, struct page *page)
+{
+	struct lodge_domain *d = o->domain;
+	enum match found;
+	u64 hash;
+
+	judge(page, index);
+	lodge_index_remove(&d->index, page);
+	lodge_ksm_count(d, LODGE_KSM_HASHED, 1);
+	if (!memchr_inv(page_address(page), 0, PAGE_SIZE)) {
+		give_back(o, index, page);
+		return true;
+	}
+	if (!spare_fill(d, o)) {
+		lodge_ksm_count(d, LODGE_KSM_FULL, 1);
+		return false;
+	}
+	hash = xxh64(page_address(page), PAGE_SIZE, d->seed);
+	do
+		found = match(o, index, page, hash);
+	while (found == STALE);
+	if (found == DIFFERENT)
+		lodge_ksm_count(d, LODGE_KSM_DIFFER, 1);
+	if (found == BUSY)
+		lodge_ksm_count(d, LODGE_KSM_BUSY, 1);
+	if (found == NOTHING)
+		lodge_index_insert(&d->index, page, hash);
+	/* What is busy is looked at again. */
+	if (found == NOTHING || found == DIFFERENT)
+		clean(o, index, page);
+	return found == MATCHED;
+}
+
+static void sharer_free(struct lodge_sharer *sharer)
+{
+	struct lodge_stable *stable = sharer->stable;
+	struct lodge_domain *d = sharer->object->domain;
+
+	hlist_del(&sharer->node);
+	WRITE_ONCE(stable->nr, stable->nr - 1);
+	atomic_long_dec(&d->sharers);
+	kmem_cache_free(lodge_sharers, sharer);
+	if (stable->nr)
+		return;
+	atomic_long_dec(&d->stables);
+	kmem_cache_free(lodge_stables, stable);
+}
+
+/**
+ * lodge_ksm_unshare - an entry shares its page no longer
+ * @sharer: what it was; the shared page is locked, and held by the caller
+ */
+void lodge_ksm_unshare(struct lodge_sharer *sharer)
+{
+	struct page *page = sharer->stable->page;
+
+	if (sharer->stable->nr == 1) {
+		lodge_index_remove(&sharer->object->domain->index, page);
+		lodge_page_set_owner(page, NULL);
+		put_page(page);
+	}
+	sharer_free(sharer);
+}
+
+/**
+ * lodge_ksm_take_over - the last entry that shares a page has it for its own
+ * @sharer: what the entry is; the page is locked
+ *
+ * Return: whether it was the last one; the entry is a private page then.
+ */
+bool lodge_ksm_take_over(struct lodge_sharer *sharer)
+{
+	struct page *page = sharer->stable->page;
+	struct lodge_object *o = sharer->object;
+
+	if (sharer->stable->nr != 1)
+		return false;
+	lodge_index_remove(&o->domain->index, page);
+	lodge_page_set_owner(page, o);
+	lodge_page_set_offset(page, sharer->index, LODGE_REST_BROKEN, LODGE_REST_BROKEN);
+	lodge_object_replace(o, sharer->index, lodge_sharer_entry(sharer), page);
+	sharer_free(sharer);
+	lodge_ksm_broken(o);
+	return true;
+}
+
+/** lodge_ksm_forget - a private page, locked, goes */
+void lodge_ksm_forget(struct lodge_object *o, struct page *page)
+{
+	lodge_index_remove(&o->domain->index, page);
+}
+
+/** lodge_ksm_broken - what was merged is written */
+void lodge_ksm_broken(struct lodge_object *o)
+{
+	atomic_long_inc(&o->broken);
+	lodge_ksm_count(o->domain, LODGE_KSM_BROKEN, 1);
+}

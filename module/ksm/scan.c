@@ -1,0 +1,246 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/**
+ * DOC: Merging
+ *
+ * Pages of equal contents become one, within a domain: a name among one user's
+ * objects, so that nobody can tell by the time that a write takes what is in
+ * another user's memory. Only what is asked for is merged: LODGE_MEMORY_MERGEABLE,
+ * or lodgefs mounted with the option merge.
+ *
+ * What the index of a domain (index.c) knows are pages that are not written since
+ * they were hashed: private ones (hints), and shared ones. A page that was
+ * written is taken out of all views, so that neither guest nor launcher nor
+ * device writes to it now. If it is zero it is given back. Else it is hashed and looked up.
+ * With an equal page, compared in full, it is replaced by that one (merge.c); else it
+ * is a hint itself, as long as its dirty bit stays clear (mem/object.c).
+ *
+ * A pass goes over the entries that are marked as written, so what it costs
+ * follows what was written, not what there is. A page that is found written again
+ * after it was hashed rests for one pass, then for three, seven ... 63; one
+ * whose sharing was broken rests for seven. A page that somebody else holds
+ * is left marked.
+ *
+ * A shared page has a reverse map to all its entries, and 256 of them at most. The
+ * next one doesn't find it any more, becomes a hint, and then another shared page.
+ *
+ * Pace. The scan works a millisecond at a time, and then sleeps for as long as
+ * the parameter ksm_budget wants; after each pass it waits for ksm_pass_ms.
+ *
+ * Locks. The domain's mutex is held by who scans, around all else. Of several
+ * page locks all but the first are only tried. The index's lock is a leaf.
+ * Whoever breaks a sharing (a fault) or drops a page needs neither the mutex nor
+ * memory of this room.
+ */
+#include <linux/moduleparam.h>
+#include <linux/pagemap.h>
+#include <linux/sched/signal.h>
+
+#include "ksm/ksm.h"
+
+static unsigned int ksm_budget = 10;
+module_param(ksm_budget, uint, 0644);
+MODULE_PARM_DESC(ksm_budget, "how much of a CPU merging may take per domain, in percent; 0: none");
+
+static unsigned int ksm_pass_ms = 1000;
+module_param(ksm_pass_ms, uint, 0644);
+MODULE_PARM_DESC(ksm_pass_ms, "pause between two passes of merging over a domain, in ms");
+
+/* Pages that are locked, and taken out of views, at a time. */
+#define WINDOW		32
+#define SLICE_NS	NSEC_PER_MSEC
+
+struct window {
+	struct lodge_object *o;
+	struct page *page[WINDOW];
+	pgoff_t index[WINDOW];
+	int nr;
+	bool now;		/* no rest for those that are tired */
+	bool mapped;
+	u64 merged, skipped;
+};
+
+static bool take(struct window *w, pgoff_t index, struct page *page)
+{
+	u8 rest = lodge_page_rest(page);
+
+	if (rest && !w->now) {
+		lodge_page_set_offset(page, index, rest - 1, lodge_page_backoff(page));
+		lodge_ksm_count(w->o->domain, LODGE_KSM_COOLING, 1);
+		return false;
+	}
+	get_page(page);
+	w->page[w->nr] = page;
+	w->index[w->nr++] = index;
+	w->mapped |= page_mapped(page);
+	return true;
+}
+
+/* Locks what was written of [first, last], and is free at the moment. */
+static void collect(struct window *w, pgoff_t first, pgoff_t last)
+{
+	XA_STATE(xas, &w->o->entries, first);
+	void *entry;
+
+	w->nr = 0;
+	w->mapped = false;
+	xas_lock(&xas);
+	xas_for_each_marked(&xas, entry, last, LODGE_WRITTEN) {
+		if (lodge_entry_state(entry) != LODGE_PAGE_PRIVATE)
+			continue;
+		lodge_ksm_count(w->o->domain, LODGE_KSM_VISITED, 1);
+		if (!trylock_page(entry)) {
+			lodge_ksm_count(w->o->domain, LODGE_KSM_BUSY, 1);
+			w->skipped++;
+		} else if (!take(w, xas.xa_index, entry)) {
+			unlock_page(entry);
+		}
+	}
+	xas_unlock(&xas);
+}
+
+static void scan_window(struct window *w, pgoff_t first, pgoff_t last)
+{
+	int i;
+
+	collect(w, first, last);
+	if (w->mapped)
+		lodge_object_unview(w->o, w->index[0],
+				    w->index[w->nr - 1] - w->index[0] + 1);
+	for (i = 0; i < w->nr; i++) {
+		struct page *page = w->page[i];
+
+		if (page_count(page) != 2) {
+			lodge_ksm_count(w->o->domain, LODGE_KSM_HELD, 1);
+			w->skipped++;
+		} else if (lodge_ksm_merge(w->o, w->index[i], page)) {
+			w->merged++;
+		}
+		lodge_object_put(page);
+	}
+}
+
+/* The next pages that were written, of @last at most; the page after them. */
+static bool scan_next(struct window *w, pgoff_t *next, pgoff_t last)
+{
+	unsigned long index = *next;
+
+	if (index > last || !xa_find(&w->o->entries, &index, last, LODGE_WRITTEN))
+		return false;
+	*next = index + WINDOW;
+	scan_window(w, index, min(index + WINDOW - 1, last));
+	return true;
+}
+
+static void scan_slice(struct lodge_domain *d, u64 start, bool *over)
+{
+	struct lodge_object *o;
+
+	do {
+		struct window w = { };
+
+		o = list_first_entry_or_null(&d->objects, struct lodge_object,
+					     domain_list);
+		if (!o) {
+			list_splice_init(&d->done, &d->objects);
+			lodge_ksm_count(d, LODGE_KSM_PASSES, 1);
+			*over = true;
+			return;
+		}
+		w.o = o;
+		if (!scan_next(&w, &o->cursor, ULONG_MAX)) {
+			o->cursor = 0;
+			list_move_tail(&o->domain_list, &d->done);
+		}
+		cond_resched();
+	} while (ktime_get_ns() - start < SLICE_NS);
+}
+
+/** lodge_ksm_work - scan a domain for a while */
+void lodge_ksm_work(struct work_struct *work)
+{
+	struct lodge_domain *d = container_of(to_delayed_work(work),
+					      struct lodge_domain, work);
+	u64 start, budget = clamp(READ_ONCE(ksm_budget), 1u, 100u);
+	unsigned long delay = msecs_to_jiffies(READ_ONCE(ksm_pass_ms));
+	bool over = !READ_ONCE(ksm_budget), more;
+
+	mutex_lock(&d->mutex);
+	start = ktime_get_ns();
+	if (!over)
+		scan_slice(d, start, &over);
+	more = !list_empty(&d->objects) || !list_empty(&d->done);
+	mutex_unlock(&d->mutex);
+	start = ktime_get_ns() - start;
+	lodge_ksm_count(d, LODGE_KSM_CPU_NS, start);
+	if (!over)
+		delay = nsecs_to_jiffies(start * (100 - budget) / budget);
+	if (more)
+		queue_delayed_work(system_unbound_wq, &d->work, max(delay, 1ul));
+}
+
+/**
+ * lodge_ksm_now - merge what can be merged of a range, now
+ * @o: the object
+ * @first: the first page
+ * @count: how many
+ * @merged: set to how many were merged
+ * @skipped: set to how many were held by others, or busy
+ *
+ * Context: may sleep.
+ * Return: 0; -EINVAL if the object isn't mergeable; -EINTR.
+ */
+int lodge_ksm_now(struct lodge_object *o, pgoff_t first, pgoff_t count,
+		  u64 *merged, u64 *skipped)
+{
+	struct lodge_domain *d = o->domain;
+	struct window w = { .o = o, .now = true };
+	bool more = true;
+	int ret = 0;
+	u64 start;
+
+	while (more && !ret) {
+		if (mutex_lock_interruptible(&d->mutex)) {
+			ret = -EINTR;
+			break;
+		}
+		start = ktime_get_ns();
+		if (o->mergeable)
+			more = scan_next(&w, &first, first + count - 1);
+		else
+			ret = -EINVAL;
+		lodge_ksm_count(d, LODGE_KSM_CPU_NS, ktime_get_ns() - start);
+		mutex_unlock(&d->mutex);
+		cond_resched();
+	}
+	*merged = w.merged;
+	*skipped = w.skipped;
+	return ret;
+}
+
+/**
+ * lodge_ksm_unmerge - an object's shared pages become its own
+ * @o: the object, not mergeable any more
+ *
+ * Return: 0, -ENOMEM, or -EINTR.
+ */
+int lodge_ksm_unmerge(struct lodge_object *o)
+{
+	unsigned long index;
+	struct page *page;
+	void *entry;
+	int ret;
+
+	xa_for_each(&o->entries, index, entry) {
+		if (lodge_entry_state(entry) != LODGE_PAGE_SHARED)
+			continue;
+		if (fatal_signal_pending(current))
+			return -EINTR;
+		ret = lodge_object_get(o, index, true, &page);
+		if (ret == -ENOMEM)
+			return ret;
+		if (!ret)
+			lodge_object_put(page);
+		cond_resched();
+	}
+	return 0;
+}

@@ -1,0 +1,468 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * An object as a file: what programs do to files in tmpfs they can do to it.
+ */
+#include <linux/fs.h>
+#include <linux/falloc.h>
+#include <linux/pagemap.h>
+#include <linux/slab.h>
+#include <linux/uaccess.h>
+#include <linux/uio.h>
+
+#include "ksm/ksm.h"
+
+/* A chunk of LODGE_MEMORY_MAP. */
+#define MAP_CHUNK	256
+
+static struct lodge_object *file_object(struct file *file)
+{
+	return lodge_object(file_inode(file));
+}
+
+static vm_fault_t vm_error(int ret)
+{
+	return ret == -ENOMEM ? VM_FAULT_OOM : VM_FAULT_SIGBUS;
+}
+
+static vm_fault_t object_fault(struct vm_fault *vmf)
+{
+	/* A private mapping copies what it writes, and that is the kernel's. */
+	bool write = (vmf->flags & FAULT_FLAG_WRITE) &&
+		     (vmf->vma->vm_flags & VM_SHARED);
+	int ret = lodge_object_get(file_object(vmf->vma->vm_file), vmf->pgoff,
+				   write, &vmf->page);
+
+	return ret ? vm_error(ret) : VM_FAULT_LOCKED;
+}
+
+/* What is mapped for reading is written. */
+static vm_fault_t object_mkwrite(struct vm_fault *vmf)
+{
+	struct page *page;
+	int ret = lodge_object_get(file_object(vmf->vma->vm_file), vmf->pgoff,
+				   true, &page);
+
+	if (ret)
+		return vm_error(ret);
+	if (page == vmf->page) {
+		put_page(page);
+		return VM_FAULT_LOCKED;
+	}
+	/* Another page now, and what was mapped isn't any more: a new fault. */
+	lodge_object_put(page);
+	return VM_FAULT_NOPAGE;
+}
+
+static const struct vm_operations_struct object_vm_ops = {
+	.fault = object_fault,
+	.page_mkwrite = object_mkwrite,
+};
+
+static int object_mmap(struct file *file, struct vm_area_struct *vma)
+{
+	file_accessed(file);
+	vma->vm_ops = &object_vm_ops;
+	return 0;
+}
+
+static ssize_t object_read(struct kiocb *iocb, struct iov_iter *to)
+{
+	struct inode *inode = file_inode(iocb->ki_filp);
+	struct lodge_object *o = lodge_object(inode);
+	ssize_t done = 0;
+
+	while (iov_iter_count(to)) {
+		size_t offset = offset_in_page(iocb->ki_pos), n, copied;
+		loff_t size = i_size_read(inode);
+		struct page *page;
+
+		if (iocb->ki_pos >= size)
+			break;
+		n = min_t(loff_t, size - iocb->ki_pos, PAGE_SIZE - offset);
+		n = min(n, iov_iter_count(to));
+		page = lodge_object_peek(o, iocb->ki_pos >> PAGE_SHIFT);
+		if (page) {
+			copied = copy_page_to_iter(page, offset, n, to);
+			put_page(page);
+		} else {
+			copied = iov_iter_zero(n, to);
+		}
+		iocb->ki_pos += copied;
+		done += copied;
+		if (copied < n)
+			return done ?: -EFAULT;
+		cond_resched();
+	}
+	file_accessed(iocb->ki_filp);
+	return done;
+}
+
+/* The object becomes smaller, or ends where it does. Under the inode's lock. */
+static int cut(struct inode *inode, loff_t size)
+{
+	struct lodge_object *o = lodge_object(inode);
+	loff_t end = round_up(size, PAGE_SIZE);
+
+	i_size_write(inode, size);
+	unmap_mapping_range(inode->i_mapping, end, 0, 1);
+	lodge_object_drop(o, end >> PAGE_SHIFT, ULONG_MAX);
+	/* Private copies of what came between. */
+	unmap_mapping_range(inode->i_mapping, end, 0, 1);
+	return size == end ? 0 : lodge_object_zero(o, size, end);
+}
+
+/* One page's part. With the page locked the source may not fault. */
+static ssize_t write_some(struct lodge_object *o, loff_t pos, struct iov_iter *from)
+{
+	size_t n = min_t(size_t, iov_iter_count(from), PAGE_SIZE - offset_in_page(pos));
+	struct page *page;
+	int ret;
+
+	if (fault_in_iov_iter_readable(from, n) == n)
+		return -EFAULT;
+	ret = lodge_object_get(o, pos >> PAGE_SHIFT, true, &page);
+	if (ret)
+		return ret;
+	n = copy_page_from_iter_atomic(page, offset_in_page(pos), n, from);
+	lodge_object_put(page);
+	return n;
+}
+
+static ssize_t object_write(struct kiocb *iocb, struct iov_iter *from)
+{
+	struct inode *inode = file_inode(iocb->ki_filp);
+	ssize_t ret, done = 0;
+	loff_t size;
+
+	inode_lock(inode);
+	ret = generic_write_checks(iocb, from);
+	if (ret > 0)
+		ret = file_remove_privs(iocb->ki_filp) ?:
+		      file_update_time(iocb->ki_filp) ?: ret;
+	if (ret <= 0)
+		goto out;
+	size = i_size_read(inode);
+	/* Pages beyond the end are none: the end first, and back if need be. */
+	if (iocb->ki_pos + iov_iter_count(from) > size)
+		i_size_write(inode, iocb->ki_pos + iov_iter_count(from));
+	while (iov_iter_count(from)) {
+		ret = fatal_signal_pending(current) ? -EINTR :
+		      write_some(lodge_object(inode), iocb->ki_pos, from);
+		if (ret < 0)
+			break;
+		iocb->ki_pos += ret;
+		done += ret;
+		cond_resched();
+	}
+	if (i_size_read(inode) > max(size, iocb->ki_pos))
+		cut(inode, max(size, iocb->ki_pos));
+out:
+	inode_unlock(inode);
+	return done ?: ret;
+}
+
+static bool has_data(const void *entry)
+{
+	unsigned int state = lodge_entry_state(entry);
+
+	return state != LODGE_PAGE_ABSENT && state != LODGE_PAGE_ZERO;
+}
+
+/* The first page from @index on, before @end, that has data, or hasn't. */
+static pgoff_t seek(struct lodge_object *o, pgoff_t index, pgoff_t end, bool data)
+{
+	unsigned long i;
+	void *entry;
+
+	if (!data) {
+		while (index < end && has_data(xa_load(&o->entries, index))) {
+			index++;
+			cond_resched();
+		}
+		return index;
+	}
+	xa_for_each_range(&o->entries, i, entry, index, end - 1)
+		if (has_data(entry))
+			return i;
+	return end;
+}
+
+static loff_t object_llseek(struct file *file, loff_t pos, int whence)
+{
+	struct inode *inode = file_inode(file);
+	loff_t size = i_size_read(inode);
+	pgoff_t index;
+
+	if (whence != SEEK_DATA && whence != SEEK_HOLE)
+		return generic_file_llseek(file, pos, whence);
+	if (pos < 0 || pos >= size)
+		return -ENXIO;
+	index = seek(lodge_object(inode), pos >> PAGE_SHIFT,
+		     DIV_ROUND_UP(size, PAGE_SIZE), whence == SEEK_DATA);
+	pos = max(pos, (loff_t)index << PAGE_SHIFT);
+	if (pos >= size && whence == SEEK_DATA)
+		return -ENXIO;
+	return vfs_setpos(file, min(pos, size), inode->i_sb->s_maxbytes);
+}
+
+/* Whole pages go, parts are cleared. Under the inode's lock. */
+static int punch(struct inode *inode, loff_t from, loff_t to)
+{
+	struct lodge_object *o = lodge_object(inode);
+	loff_t first = round_up(from, PAGE_SIZE), last = round_down(to, PAGE_SIZE);
+	int ret = 0;
+
+	if (first < last) {
+		unmap_mapping_range(inode->i_mapping, first, last - first, 0);
+		lodge_object_drop(o, first >> PAGE_SHIFT, (last >> PAGE_SHIFT) - 1);
+	}
+	if (from < first)
+		ret = lodge_object_zero(o, from, min(to, first));
+	if (!ret && last < to && last >= first)
+		ret = lodge_object_zero(o, last, to);
+	return ret;
+}
+
+/* Pages for all of a range that lies before the end. */
+static int fill(struct inode *inode, loff_t from, loff_t to)
+{
+	pgoff_t index, end = DIV_ROUND_UP(min(to, i_size_read(inode)), PAGE_SIZE);
+	struct page *page;
+	int ret;
+
+	for (index = from >> PAGE_SHIFT; index < end; index++) {
+		if (fatal_signal_pending(current))
+			return -EINTR;
+		ret = lodge_object_get(lodge_object(inode), index, true, &page);
+		if (ret)
+			return ret;
+		lodge_object_put(page);
+		cond_resched();
+	}
+	return 0;
+}
+
+static long object_fallocate(struct file *file, int mode, loff_t offset, loff_t len)
+{
+	struct inode *inode = file_inode(file);
+	loff_t size, to = offset + len;
+	long ret;
+
+	if (mode & ~(FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE))
+		return -EOPNOTSUPP;
+	inode_lock(inode);
+	if (mode & FALLOC_FL_PUNCH_HOLE) {
+		ret = punch(inode, offset, to);
+	} else {
+		size = i_size_read(inode);
+		ret = inode_newsize_ok(inode, to);
+		if (!ret && !(mode & FALLOC_FL_KEEP_SIZE) && to > size)
+			i_size_write(inode, to);
+		ret = ret ?: fill(inode, offset, to);
+		if (ret && i_size_read(inode) > size)
+			cut(inode, size);
+	}
+	if (!ret)
+		lodge_inode_changed(inode);
+	inode_unlock(inode);
+	return ret;
+}
+
+static int object_setattr(struct lodge_idmap *idmap, struct dentry *dentry,
+			  struct iattr *attr)
+{
+	struct inode *inode = d_inode(dentry);
+	int ret = setattr_prepare(idmap, dentry, attr);
+
+	if (ret)
+		return ret;
+	if ((attr->ia_valid & ATTR_SIZE) && attr->ia_size != i_size_read(inode)) {
+		ret = cut(inode, attr->ia_size);
+		if (ret)
+			return ret;
+		lodge_inode_changed(inode);
+	}
+	setattr_copy(idmap, inode, attr);
+	return 0;
+}
+
+static int object_getattr(struct lodge_idmap *idmap, const struct path *path,
+			  struct kstat *stat, u32 mask, unsigned int flags)
+{
+	struct inode *inode = d_inode(path->dentry);
+	struct lodge_object *o = lodge_object(inode);
+
+	lodge_fillattr(idmap, mask, inode, stat);
+	stat->blocks = (atomic_long_read(&o->pages[LODGE_PAGE_PRIVATE]) +
+			atomic_long_read(&o->pages[LODGE_PAGE_SHARED])) *
+		       (PAGE_SIZE / 512);
+	stat->blksize = PAGE_SIZE;
+	return 0;
+}
+
+/*
+ * The arguments of an ioctl: what the caller knows of them. *@size is how much
+ * that is, of which no more than the first @least bytes may be missing.
+ */
+static int get_args(void *args, size_t max, size_t least, void __user *from, u32 *size)
+{
+	if (get_user(*size, (u32 __user *)from))
+		return -EFAULT;
+	if (*size < least || *size > PAGE_SIZE)
+		return -EINVAL;
+	return copy_struct_from_user(args, max, from, *size);
+}
+
+static int put_args(void __user *to, const void *args, size_t max, u32 size)
+{
+	return copy_to_user(to, args, min_t(size_t, max, size)) ? -EFAULT : 0;
+}
+
+static long object_info(struct lodge_object *o, void __user *arg)
+{
+	struct lodge_memory_info info;
+	u32 size;
+	int i, ret = get_args(&info, sizeof(info), offsetofend(typeof(info), bytes),
+			      arg, &size);
+
+	if (ret)
+		return ret;
+	if (info.flags)
+		return -EINVAL;
+	memset(&info, 0, sizeof(info));
+	info.size = size;
+	info.flags = READ_ONCE(o->mergeable) ? LODGE_MEMORY_MERGEABLE : 0;
+	info.bytes = i_size_read(&o->inode);
+	for (i = LODGE_PAGE_PRIVATE; i < LODGE_PAGE_STATES; i++)
+		info.pages[i] = atomic_long_read(&o->pages[i]);
+	info.merged = atomic_long_read(&o->merged);
+	info.broken = atomic_long_read(&o->broken);
+	strscpy(info.domain, lodge_domain_name(o->domain), sizeof(info.domain));
+	return put_args(arg, &info, sizeof(info), size);
+}
+
+static long object_map(struct lodge_object *o, void __user *arg)
+{
+	struct lodge_memory_map map;
+	u8 states[MAP_CHUNK];
+	u8 __user *to;
+	u32 size, i, n;
+	int ret = get_args(&map, sizeof(map), sizeof(map), arg, &size);
+
+	if (ret)
+		return ret;
+	if (map.flags || map.first > U32_MAX || map.count > U32_MAX)
+		return -EINVAL;
+	to = u64_to_user_ptr(map.states);
+	for (; map.count; map.count -= n, map.first += n, to += n) {
+		n = min_t(u64, map.count, MAP_CHUNK);
+		for (i = 0; i < n; i++)
+			states[i] = lodge_entry_state(xa_load(&o->entries, map.first + i));
+		if (copy_to_user(to, states, n))
+			return -EFAULT;
+		if (fatal_signal_pending(current))
+			return -EINTR;
+		cond_resched();
+	}
+	return 0;
+}
+
+static long object_set(struct lodge_object *o, void __user *arg)
+{
+	struct lodge_memory_set set;
+	u32 size;
+	int ret = get_args(&set, sizeof(set), sizeof(set), arg, &size);
+
+	if (ret)
+		return ret;
+	if ((set.mask | set.flags) & ~LODGE_MEMORY_MERGEABLE || set.reserved)
+		return -EINVAL;
+	if (!(set.mask & LODGE_MEMORY_MERGEABLE))
+		return 0;
+	inode_lock(&o->inode);
+	if (set.flags & LODGE_MEMORY_MERGEABLE)
+		lodge_domain_add(o);
+	else
+		lodge_domain_remove(o);
+	inode_unlock(&o->inode);
+	return set.flags & LODGE_MEMORY_MERGEABLE ? 0 : lodge_ksm_unmerge(o);
+}
+
+static long object_merge(struct lodge_object *o, void __user *arg)
+{
+	struct lodge_memory_merge merge;
+	u64 end;
+	u32 size;
+	int ret = get_args(&merge, sizeof(merge), sizeof(merge), arg, &size);
+
+	if (ret)
+		return ret;
+	if (merge.flags || merge.merged || merge.skipped)
+		return -EINVAL;
+	end = DIV_ROUND_UP((u64)i_size_read(&o->inode), PAGE_SIZE);
+	if (merge.first < end && (!merge.count || merge.count > end - merge.first))
+		merge.count = end - merge.first;
+	if (merge.first < end)
+		ret = lodge_ksm_now(o, merge.first, merge.count, &merge.merged,
+				    &merge.skipped);
+	return put_args(arg, &merge, sizeof(merge), size) ?: ret;
+}
+
+static long object_domain(struct lodge_object *o, void __user *arg)
+{
+	struct lodge_domain_info info;
+	u32 size;
+	int ret = get_args(&info, sizeof(info), offsetofend(typeof(info), saved),
+			   arg, &size);
+
+	if (ret)
+		return ret;
+	if (info.flags)
+		return -EINVAL;
+	memset(&info, 0, sizeof(info));
+	info.size = size;
+	lodge_domain_info(o->domain, &info);
+	return put_args(arg, &info, sizeof(info), size);
+}
+
+static long object_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
+{
+	struct lodge_object *o = file_object(file);
+	void __user *uarg = (void __user *)arg;
+
+	switch (cmd) {
+	case LODGE_MEMORY_INFO:
+		return object_info(o, uarg);
+	case LODGE_MEMORY_MAP:
+		return object_map(o, uarg);
+	case LODGE_DOMAIN_INFO:
+		return object_domain(o, uarg);
+	case LODGE_MEMORY_SET:
+	case LODGE_MEMORY_MERGE:
+		/* They change what others see the timing of. */
+		if (!(file->f_mode & FMODE_WRITE))
+			return -EBADF;
+		return cmd == LODGE_MEMORY_SET ? object_set(o, uarg) :
+						 object_merge(o, uarg);
+	default:
+		return -ENOTTY;
+	}
+}
+
+const struct file_operations lodge_object_fops = {
+	.owner = THIS_MODULE,
+	.mmap = object_mmap,
+	.read_iter = object_read,
+	.write_iter = object_write,
+	.splice_read = lodge_splice_read,
+	.splice_write = iter_file_splice_write,
+	.llseek = object_llseek,
+	.fallocate = object_fallocate,
+	.fsync = noop_fsync,
+	.unlocked_ioctl = object_ioctl,
+};
+
+const struct inode_operations lodge_object_iops = {
+	.setattr = object_setattr,
+	.getattr = object_getattr,
+};

@@ -1,0 +1,425 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/**
+ * DOC: Lodge memory
+ *
+ * An object is guest memory that the hypervisor owns: the pages of a regular
+ * file of a file system of its own (lodgefs.c), which programs map, read, write,
+ * cut and punch as they would a file in tmpfs (file.c). Each page has an entry
+ * in the object's index. The entry says the page's state: absent, private,
+ * shared with others of equal contents (ksm/), zero. Other rooms change states;
+ * this file has the one move by which they do.
+ *
+ * The move. Lock the entry; take the page out of all views; see that nobody
+ * else holds it; change the entry; unlock. The next access of anybody finds the
+ * new state. So nobody ever looks for the page-table entries of a page.
+ *
+ * Lock. An entry with a page is locked by that page's lock, one without by
+ * the lock of the object's zero page, which is seen in its place; then the
+ * entry is looked at again. Only nothing at all needs no lock: nobody sees
+ * it, and it is left by compare-and-exchange. A fault gives the page to the kernel
+ * locked, and the kernel unlocks it when it is mapped: so who has the lock
+ * knows that nobody is about to map it.
+ *
+ * Views. The launcher's page tables and those of whoever else maps the file
+ * are views, and nested tables are, which today are filled from the launcher's
+ * (user.c) and hear of what is taken there by the MMU notifier. So
+ * unmap_mapping_pages() takes a page out of all. What guests, launchers and
+ * devices wrote is in the page's dirty bit then.
+ *
+ * Writing. The kernel maps a page of a shared mapping for reading until it is
+ * written, and asks then (page_mkwrite). What is shared, or zero, has become a
+ * private page when it answers. At that time the page's dirty bit is set and its
+ * entry is marked as written. Merging takes both away when the page is in
+ * no view and nobody else holds a reference: as long as the dirty bit is
+ * clear nobody can write to the page without asking.
+ *
+ * Pages are the kernel's ordinary ones, but on no list of its reclaim and in
+ * no page cache, so that a page can stand in several objects. They can be
+ * pinned, and are freed when the last reference goes. They are charged to the
+ * control group of the task that touched them first.
+ */
+#include <linux/highmem.h>
+#include <linux/memcontrol.h>
+#include <linux/pagemap.h>
+#include <linux/sched/mm.h>
+
+#include "ksm/ksm.h"
+
+#define GFP_OBJECT	(GFP_HIGHUSER | __GFP_ACCOUNT)
+/* A page is mapped no more often than this; what maps the zero page counts. */
+#define MAPPED_MAX	(INT_MAX / 2)
+
+/**
+ * lodge_object_unview - take pages out of all views
+ * @o: the object
+ * @first: the first page; its entry is locked, so that it won't come back
+ * @nr: how many
+ *
+ * Context: may sleep.
+ */
+void lodge_object_unview(struct lodge_object *o, pgoff_t first, pgoff_t nr)
+{
+	unmap_mapping_pages(o->inode.i_mapping, first, nr, false);
+}
+
+/* The page that stands for an entry; NULL if nothing does. */
+static struct page *entry_page(struct lodge_object *o, void *entry)
+{
+	if (!entry)
+		return NULL;
+	switch (xa_pointer_tag(entry)) {
+	case 0:
+		return entry;
+	case ENTRY_TAG:
+		return lodge_sharer(entry)->stable->page;
+	default:
+		return o->zero;
+	}
+}
+
+/**
+ * lodge_object_hold - the page that stands for an entry
+ * @o: the object
+ * @index: which entry
+ * @entry: set to what it is
+ *
+ * Return: the page, with a reference, to be locked before it is trusted; NULL
+ * if the entry is nothing.
+ */
+struct page *lodge_object_hold(struct lodge_object *o, pgoff_t index, void **entry)
+{
+	struct page *page;
+
+	/* Who changes an entry lets its page go after that. */
+	xa_lock(&o->entries);
+	*entry = xa_load(&o->entries, index);
+	page = entry_page(o, *entry);
+	if (page)
+		get_page(page);
+	xa_unlock(&o->entries);
+	return page;
+}
+
+static void count(struct lodge_object *o, void *entry, long n)
+{
+	unsigned int state = lodge_entry_state(entry);
+
+	atomic_long_add(n, &o->pages[state]);
+	if (state == LODGE_PAGE_ZERO)
+		atomic_long_add(n, &o->domain->zeroes);
+}
+
+/**
+ * lodge_object_replace - put another state in an entry's place
+ * @o: the object
+ * @index: which entry; locked
+ * @old: what it is
+ * @new: what it becomes; not NULL
+ */
+void lodge_object_replace(struct lodge_object *o, pgoff_t index, void *old, void *new)
+{
+	/* The place is there: nothing is allocated. */
+	void *was = xa_store(&o->entries, index, new, 0);
+
+	WARN_ON_ONCE(was != old);
+	count(o, old, -1);
+	count(o, new, 1);
+}
+
+/* Page @page, locked, is written from here on. */
+static void written(struct lodge_object *o, pgoff_t index, struct page *page)
+{
+	if (PageDirty(page))
+		return;
+	SetPageDirty(page);
+	xa_set_mark(&o->entries, index, LODGE_WRITTEN);
+}
+
+/* A page that nobody sees yet becomes the object's; locked from here on. */
+static void adopt(struct lodge_object *o, pgoff_t index, struct page *page,
+		  bool broken)
+{
+	/* What was just shared would only be shared again, and broken again. */
+	u8 rest = broken ? LODGE_REST_BROKEN : 0;
+
+	lodge_index_new(page);
+	lodge_page_set_owner(page, o);
+	lodge_page_set_offset(page, index, rest, rest);
+	lock_page(page);
+	get_page(page);
+}
+
+static void disown(struct page *page)
+{
+	lodge_page_set_owner(page, NULL);
+	unlock_page(page);
+	put_page(page);
+}
+
+/*
+ * The entry, locked by @page unless that is NULL, gets @spare as a page of its
+ * own. -EAGAIN: the entry has become another.
+ */
+static int own(struct lodge_object *o, pgoff_t index, void *entry,
+	       struct page *page, struct page *spare)
+{
+	bool shared = lodge_entry_state(entry) == LODGE_PAGE_SHARED;
+	void *was;
+
+	if (shared)
+		copy_highpage(spare, page);
+	adopt(o, index, spare, entry == ENTRY_ZERO || shared);
+	was = xa_cmpxchg(&o->entries, index, entry, spare, GFP_KERNEL_ACCOUNT);
+	if (was != entry) {
+		disown(spare);
+		return xa_is_err(was) ? xa_err(was) : -EAGAIN;
+	}
+	count(o, entry, -1);
+	count(o, spare, 1);
+	written(o, index, spare);
+	if (!entry)
+		return 0;
+	/* What others saw until now; the new page is locked. */
+	lodge_object_unview(o, index, 1);
+	if (entry != ENTRY_HOLE)
+		lodge_ksm_broken(o);
+	if (shared)
+		lodge_ksm_unshare(lodge_sharer(entry));
+	return 0;
+}
+
+/* The entry goes; it is locked by @page. */
+static void drop_locked(struct lodge_object *o, pgoff_t index, void *entry,
+			struct page *page)
+{
+	unsigned int state = lodge_entry_state(entry);
+
+	if (page_mapped(page))
+		lodge_object_unview(o, index, 1);
+	xa_erase(&o->entries, index);
+	count(o, entry, -1);
+	if (state == LODGE_PAGE_SHARED) {
+		lodge_ksm_unshare(lodge_sharer(entry));
+	} else if (state == LODGE_PAGE_PRIVATE) {
+		lodge_ksm_forget(o, page);
+		lodge_page_set_owner(page, NULL);
+		put_page(page);
+	}
+}
+
+static bool beyond(struct lodge_object *o, pgoff_t index)
+{
+	return index >= DIV_ROUND_UP((u64)i_size_read(&o->inode), PAGE_SIZE);
+}
+
+/* Whether the entry, locked by @page, will do as it is. */
+static bool will_do(struct lodge_object *o, pgoff_t index, void *entry,
+		    struct page *page, bool write)
+{
+	unsigned int state = lodge_entry_state(entry);
+
+	if (!write)
+		return page != o->zero || page_ref_count(page) < MAPPED_MAX;
+	/* The last one that shares a page may keep it. */
+	if (state != LODGE_PAGE_PRIVATE &&
+	    !(state == LODGE_PAGE_SHARED &&
+	      lodge_ksm_take_over(lodge_sharer(entry))))
+		return false;
+	written(o, index, page);
+	return true;
+}
+
+/* One try: -EAGAIN if the entry has changed, -ENODATA without a @spare. */
+static int try_get(struct lodge_object *o, pgoff_t index, bool write,
+		   struct page **spare, struct page **pagep)
+{
+	struct page *page;
+	void *entry;
+	int ret = 0;
+
+	page = lodge_object_hold(o, index, &entry);
+	if (!page && !write) {
+		/* Nobody has seen it. From here on somebody may have. */
+		entry = xa_cmpxchg(&o->entries, index, NULL, ENTRY_HOLE,
+				   GFP_KERNEL_ACCOUNT);
+		return xa_is_err(entry) ? xa_err(entry) : -EAGAIN;
+	}
+	if (page) {
+		lock_page(page);
+		if (xa_load(&o->entries, index) != entry) {
+			ret = -EAGAIN;
+		} else if (will_do(o, index, entry, page, write)) {
+			*pagep = page;
+			return 0;
+		}
+	}
+	if (!ret && !*spare)
+		ret = -ENODATA;
+	if (!ret)
+		ret = own(o, index, entry, page, *spare);
+	if (!ret) {
+		*pagep = *spare;
+		*spare = NULL;
+	}
+	if (page)
+		lodge_object_put(page);
+	return ret;
+}
+
+/**
+ * lodge_object_get - the page of an object, for an access
+ * @o: the object
+ * @index: which page
+ * @write: it will be written: a private page is wanted
+ * @pagep: set to the page, which is locked, so that it stays what it is, and
+ *	has a reference; lodge_object_put() lets it go
+ *
+ * Without @write it may be shared or zero, and only be read.
+ *
+ * Context: may sleep; the caller has no page of the object locked.
+ * Return: 0; -EFAULT beyond the object's end, -ENOMEM.
+ */
+int lodge_object_get(struct lodge_object *o, pgoff_t index, bool write,
+		     struct page **pagep)
+{
+	struct page *spare = NULL;
+	int ret;
+
+	do {
+		if (beyond(o, index)) {
+			ret = -EFAULT;
+			break;
+		}
+		ret = try_get(o, index, write, &spare, pagep);
+		if (ret != -ENODATA)
+			continue;
+		/* Charging can take long: nothing is locked. */
+		spare = alloc_page(GFP_OBJECT | __GFP_ZERO);
+		ret = spare ? -EAGAIN : -ENOMEM;
+	} while (ret == -EAGAIN);
+	if (spare)
+		put_page(spare);
+	if (ret || !beyond(o, index))
+		return ret;
+	/* Cut off meanwhile; who cut may not have seen it. */
+	drop_locked(o, index, xa_load(&o->entries, index), *pagep);
+	lodge_object_put(*pagep);
+	return -EFAULT;
+}
+
+/**
+ * lodge_object_peek - the page of an object, if it has one
+ * @o: the object
+ * @index: which page
+ *
+ * Return: a page with a reference, not locked, to be read; NULL: it is zero.
+ */
+struct page *lodge_object_peek(struct lodge_object *o, pgoff_t index)
+{
+	void *entry;
+	struct page *page = lodge_object_hold(o, index, &entry);
+
+	if (page && page == o->zero) {
+		put_page(page);
+		page = NULL;
+	}
+	return page;
+}
+
+/**
+ * lodge_object_drop - pages go, and are absent
+ * @o: the object
+ * @first: the first one
+ * @last: the last one
+ *
+ * Context: may sleep; the caller has no page of the object locked.
+ */
+void lodge_object_drop(struct lodge_object *o, pgoff_t first, pgoff_t last)
+{
+	struct page *page;
+	unsigned long index;
+	void *entry;
+
+	xa_for_each_range(&o->entries, index, entry, first, last) {
+		do {
+			page = lodge_object_hold(o, index, &entry);
+			if (!page)
+				break;
+			lock_page(page);
+			if (xa_load(&o->entries, index) == entry)
+				drop_locked(o, index, entry, page);
+			else
+				entry = NULL;
+			lodge_object_put(page);
+		} while (!entry);
+		cond_resched();
+	}
+}
+
+/**
+ * lodge_object_zero - clear a part of one page, if there is anything in it
+ * @o: the object
+ * @from: the first byte
+ * @to: the one after the last, in the same page
+ *
+ * Return: 0, or -ENOMEM.
+ */
+int lodge_object_zero(struct lodge_object *o, loff_t from, loff_t to)
+{
+	struct page *page = lodge_object_peek(o, from >> PAGE_SHIFT);
+	int ret;
+
+	if (!page)
+		return 0;
+	put_page(page);
+	ret = lodge_object_get(o, from >> PAGE_SHIFT, true, &page);
+	if (ret)
+		return ret == -EFAULT ? 0 : ret;
+	memset(page_address(page) + offset_in_page(from), 0, to - from);
+	lodge_object_put(page);
+	return 0;
+}
+
+/**
+ * lodge_object_init - an object without pages
+ * @o: all zero but for its inode
+ * @domain: the name of its domain among its owner's
+ *
+ * Return: 0, or -ENOMEM.
+ */
+int lodge_object_init(struct lodge_object *o, const char *domain)
+{
+	xa_init_flags(&o->entries, XA_FLAGS_ACCOUNT);
+	INIT_LIST_HEAD(&o->domain_list);
+	o->zero = alloc_page(GFP_OBJECT | __GFP_ZERO);
+	if (!o->zero)
+		return -ENOMEM;
+	o->domain = lodge_domain_get(o->inode.i_uid, domain);
+	if (!o->domain) {
+		put_page(o->zero);
+		o->zero = NULL;
+		return -ENOMEM;
+	}
+	o->memcg = get_mem_cgroup_from_mm(current->mm);
+	return 0;
+}
+
+/**
+ * lodge_object_destroy - the end of an object, which nobody maps or reads
+ * @o: the object; lodge_object_init() may have failed, or not been called
+ */
+void lodge_object_destroy(struct lodge_object *o)
+{
+	int i;
+
+	if (!o->domain)
+		return;
+	lodge_domain_remove(o);
+	lodge_object_drop(o, 0, ULONG_MAX);
+	xa_destroy(&o->entries);
+	for (i = LODGE_PAGE_PRIVATE; i < LODGE_PAGE_STATES; i++)
+		WARN_ON_ONCE(atomic_long_read(&o->pages[i]));
+	put_page(o->zero);
+	lodge_domain_put(o->domain);
+	mem_cgroup_put(o->memcg);
+}

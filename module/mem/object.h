@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Lodge memory: objects, whose pages the hypervisor owns.
+ */
+#ifndef LODGE_OBJECT_H
+#define LODGE_OBJECT_H
+
+#include <linux/atomic.h>
+#include <linux/fs.h>
+#include <linux/list.h>
+#include <linux/mm.h>
+#include <linux/pagemap.h>
+#include <linux/xarray.h>
+
+#include "uapi/lodge.h"
+
+struct lodge_domain;
+struct mem_cgroup;
+
+/* Offsets in pages have 32 bits. */
+#define LODGE_OBJECT_MAX	(1ll << 44)
+
+/*
+ * An entry of an object's index. Nothing: absent. An address: a private page,
+ * to which the entry holds a reference. An address with tag 3: a struct
+ * lodge_sharer, of a shared page. A value: no page, and why.
+ */
+#define ENTRY_HOLE	xa_mk_value(LODGE_PAGE_ABSENT << 1)	/* was read */
+#define ENTRY_ZERO	xa_mk_value(LODGE_PAGE_ZERO << 1)
+#define ENTRY_TAG	3
+
+/* Written since it was last hashed, or never hashed. */
+#define LODGE_WRITTEN	XA_MARK_0
+
+/**
+ * struct lodge_object - guest memory that the hypervisor owns
+ * @inode: its regular file
+ * @entries: its pages, by their offset
+ * @zero: what is seen where there is no page; its lock is that of all entries
+ *	without one that may have been seen
+ * @memcg: the creator's, which is charged for what merging needs
+ * @pages: by state
+ * @merged: pages ever merged
+ * @broken: of these, written later
+ * @domain: within which its pages may be merged; never changes
+ * @domain_list: in @domain
+ * @cursor: where the domain's scan is; under the domain's mutex
+ * @mergeable: LODGE_MEMORY_MERGEABLE; under the inode's lock
+ */
+struct lodge_object {
+	struct inode inode;
+	struct xarray entries;
+	struct page *zero;
+	struct mem_cgroup *memcg;
+	atomic_long_t pages[LODGE_PAGE_STATES];
+	atomic_long_t merged, broken;
+	struct lodge_domain *domain;
+	struct list_head domain_list;
+	pgoff_t cursor;
+	bool mergeable;
+};
+
+static inline struct lodge_object *lodge_object(const struct inode *inode)
+{
+	return container_of(inode, struct lodge_object, inode);
+}
+
+static inline unsigned int lodge_entry_state(const void *entry)
+{
+	if (!entry)
+		return LODGE_PAGE_ABSENT;
+	switch (xa_pointer_tag((void *)entry)) {
+	case 0:
+		return LODGE_PAGE_PRIVATE;
+	case ENTRY_TAG:
+		return LODGE_PAGE_SHARED;
+	default:
+		return xa_to_value(entry) >> 1;
+	}
+}
+
+/*
+ * What a private page says about itself, in words of struct page that are the
+ * owner's: whose it is, where there, how merging has fared with it. Under the
+ * page's lock. ksm/index.c has the rest.
+ */
+static inline struct lodge_object *lodge_page_object(const struct page *page)
+{
+	return (struct lodge_object *)page->lru.prev;
+}
+
+static inline void lodge_page_set_owner(struct page *page, void *owner)
+{
+	page->lru.prev = owner;
+}
+
+static inline pgoff_t lodge_page_offset(const struct page *page)
+{
+	return page->index & U32_MAX;
+}
+
+/* How many passes of merging leave it alone, and how many the next time. */
+static inline u8 lodge_page_rest(const struct page *page)
+{
+	return page->index >> 32;
+}
+
+static inline u8 lodge_page_backoff(const struct page *page)
+{
+	return page->index >> 40;
+}
+
+static inline void lodge_page_set_offset(struct page *page, pgoff_t offset,
+					 u8 rest, u8 backoff)
+{
+	page->index = (u32)offset | (u64)rest << 32 | (u64)backoff << 40;
+}
+
+int lodge_object_init(struct lodge_object *o, const char *domain);
+void lodge_object_destroy(struct lodge_object *o);
+
+int lodge_object_get(struct lodge_object *o, pgoff_t index, bool write,
+		     struct page **pagep);
+struct page *lodge_object_peek(struct lodge_object *o, pgoff_t index);
+void lodge_object_drop(struct lodge_object *o, pgoff_t first, pgoff_t last);
+int lodge_object_zero(struct lodge_object *o, loff_t from, loff_t to);
+void lodge_object_unview(struct lodge_object *o, pgoff_t first, pgoff_t nr);
+struct page *lodge_object_hold(struct lodge_object *o, pgoff_t index, void **entry);
+void lodge_object_replace(struct lodge_object *o, pgoff_t index, void *old, void *new);
+
+/* What lodge_object_get() gave. */
+static inline void lodge_object_put(struct page *page)
+{
+	unlock_page(page);
+	put_page(page);
+}
+
+/* file.c, lodgefs.c */
+extern const struct file_operations lodge_object_fops;
+extern const struct inode_operations lodge_object_iops;
+struct file *lodge_object_file(u64 bytes, u32 flags, const char *domain);
+long lodge_object_create(void __user *arg);
+int lodgefs_init(void);
+void lodgefs_exit(void);
+
+#endif /* LODGE_OBJECT_H */
