@@ -1,0 +1,687 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Memory that the hypervisor owns: files, merging, and what guests see of it.
+ */
+#include <fcntl.h>
+#include <pthread.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/statfs.h>
+#include <sys/uio.h>
+#include <sys/wait.h>
+
+#include "../../uapi/lodge.h"
+#include "ltest.h"
+#include "memory.guest.gen.h"
+
+#define AT	(16 * MiB)
+
+/* How much of a CPU the scan may have. */
+static void budget(const char *percent)
+{
+	int fd = OK(open("/sys/module/lodge/parameters/ksm_budget", O_WRONLY));
+
+	OK(write(fd, percent, strlen(percent)));
+	close(fd);
+}
+
+/* Merging is done when it is asked for, and not by itself. */
+static void need_lodge(void)
+{
+	if (node_is_kvm())
+		test_skip("KVM owns no memory");
+	budget("0");
+}
+
+static int object(uint64_t bytes, uint32_t flags, const char *domain)
+{
+	struct lodge_create_memory c = {
+		.size = sizeof(c), .flags = flags, .bytes = bytes,
+	};
+	int sys = node_open(), fd;
+
+	strncpy(c.domain, domain, sizeof(c.domain) - 1);
+	fd = OK(ioctl(sys, LODGE_CREATE_MEMORY, &c));
+	close(sys);
+	return fd;
+}
+
+static uint8_t *mapped(int fd, size_t size)
+{
+	uint8_t *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+
+	MUST(p != MAP_FAILED, "%s", strerror(errno));
+	return p;
+}
+
+static int state(int fd, uint64_t page)
+{
+	uint8_t s = 0xff;
+	struct lodge_memory_map m = {
+		.size = sizeof(m), .first = page, .count = 1,
+		.states = (uintptr_t)&s,
+	};
+
+	OK(ioctl(fd, LODGE_MEMORY_MAP, &m));
+	return s;
+}
+
+static struct lodge_memory_merge merge_at(int fd, uint64_t first, uint64_t count)
+{
+	struct lodge_memory_merge m = {
+		.size = sizeof(m), .first = first, .count = count,
+	};
+
+	OK(ioctl(fd, LODGE_MEMORY_MERGE, &m));
+	return m;
+}
+
+static uint64_t merge(int fd)
+{
+	return merge_at(fd, 0, 0).merged;
+}
+
+static uint64_t blocks(int fd)
+{
+	struct stat st;
+
+	OK(fstat(fd, &st));
+	return st.st_blocks / 8;
+}
+
+/* No two of them alike, unless their seed is. */
+static void fill(uint8_t *page, uint64_t seed)
+{
+	uint64_t *w = (uint64_t *)page;
+	int i;
+
+	for (i = 0; i < 512; i++)
+		w[i] = seed = seed * 6364136223846793005ull + 1442695040888963407ull;
+}
+
+static bool filled(const uint8_t *page, uint64_t seed)
+{
+	uint8_t want[PAGE];
+
+	fill(want, seed);
+	return !memcmp(page, want, PAGE);
+}
+
+TEST(arguments)
+{
+	struct {
+		struct lodge_create_memory c;
+		uint64_t more;
+	} x = { .c = { .size = sizeof(x), .bytes = PAGE } };
+	struct lodge_memory_map m = { .size = sizeof(m), .count = 1, .states = 8 };
+	struct lodge_memory_info info = { .size = sizeof(info) };
+	struct lodge_memory_set set = { .size = sizeof(set), .mask = 2 };
+	int sys, fd;
+
+	need_lodge();
+	sys = node_open();
+	CHECK_EQ(OK(ioctl(sys, LODGE_GET_VERSION, 0)), LODGE_ABI_VERSION);
+	/* Longer than the module knows: zero is all right. */
+	close(OK(ioctl(sys, LODGE_CREATE_MEMORY, &x)));
+	x.more = 1;
+	FAILS(E2BIG, ioctl(sys, LODGE_CREATE_MEMORY, &x));
+	x.c.size = 8;
+	FAILS(EINVAL, ioctl(sys, LODGE_CREATE_MEMORY, &x));
+	x.c.size = 16;
+	fd = OK(ioctl(sys, LODGE_CREATE_MEMORY, &x));
+	CHECK_EQ(fcntl(fd, F_GETFD), FD_CLOEXEC);
+	x.c.flags = 1u << 31;
+	FAILS(EINVAL, ioctl(sys, LODGE_CREATE_MEMORY, &x));
+	x.c.flags = 0;
+	x.c.bytes = 1ull << 50;
+	FAILS(EFBIG, ioctl(sys, LODGE_CREATE_MEMORY, &x));
+	FAILS(EFAULT, ioctl(sys, LODGE_CREATE_MEMORY, 8));
+	x.c.size = sizeof(x.c);
+	x.c.bytes = 0;
+	memset(x.c.domain, 'x', sizeof(x.c.domain));
+	FAILS(EINVAL, ioctl(sys, LODGE_CREATE_MEMORY, &x));
+
+	OK(ioctl(fd, LODGE_MEMORY_INFO, &info));
+	CHECK_EQ(info.bytes, PAGE);
+	CHECK_EQ(info.flags, 0);
+	FAILS(EFAULT, ioctl(fd, LODGE_MEMORY_MAP, &m));
+	FAILS(EINVAL, ioctl(fd, LODGE_MEMORY_SET, &set));
+	FAILS(ENOTTY, ioctl(fd, LODGE_CREATE_MEMORY, &x));
+	FAILS(EINVAL, ioctl(fd, LODGE_MEMORY_MERGE,
+			    &(struct lodge_memory_merge){ .size = sizeof(struct
+			    lodge_memory_merge) }));	/* isn't mergeable */
+	fd = open("/proc/self/mem", O_RDONLY);	/* a file of another kind */
+	FAILS(ENOTTY, ioctl(fd, LODGE_MEMORY_INFO, &info));
+}
+
+static void as_a_file(int fd)
+{
+	uint8_t buf[3 * PAGE], *m;
+	struct stat st;
+
+	CHECK_EQ(blocks(fd), 0);
+	OK(ftruncate(fd, 16 * PAGE));
+	OK(fstat(fd, &st));
+	CHECK_EQ(st.st_size, 16 * PAGE);
+	m = mapped(fd, 16 * PAGE);
+	/* Reading makes no page. */
+	CHECK_EQ(m[5 * PAGE], 0);
+	CHECK_EQ(blocks(fd), 0);
+	CHECK_EQ(state(fd, 5), LODGE_PAGE_ABSENT);
+	/* What was read, and is written then, is seen by all. */
+	m[5 * PAGE] = 1;
+	CHECK_EQ(OK(pread(fd, buf, 1, 5 * PAGE)), 1);
+	CHECK_EQ(buf[0], 1);
+	CHECK_EQ(state(fd, 5), LODGE_PAGE_PRIVATE);
+	memset(buf, 7, sizeof(buf));
+	CHECK_EQ(OK(pwrite(fd, buf, 2 * PAGE, 8 * PAGE + 100)), 2 * PAGE);
+	CHECK_EQ(m[8 * PAGE + 99], 0);
+	CHECK_EQ(m[8 * PAGE + 100], 7);
+	CHECK_EQ(m[10 * PAGE + 99], 7);
+	CHECK_EQ(blocks(fd), 4);
+	/* Out of the file's own mapping, which isn't there yet. */
+	CHECK_EQ(OK(pwrite(fd, m + 8 * PAGE, PAGE, 8 * PAGE)), PAGE);
+
+	CHECK_EQ(lseek(fd, 0, SEEK_DATA), 5 * PAGE);
+	CHECK_EQ(lseek(fd, 5 * PAGE + 7, SEEK_HOLE), 6 * PAGE);
+	CHECK_EQ(lseek(fd, 6 * PAGE, SEEK_DATA), 8 * PAGE);
+	CHECK_EQ(lseek(fd, 8 * PAGE + 1, SEEK_DATA), 8 * PAGE + 1);
+	CHECK_EQ(lseek(fd, 8 * PAGE, SEEK_HOLE), 11 * PAGE);
+	FAILS(ENXIO, lseek(fd, 11 * PAGE, SEEK_DATA));
+	FAILS(ENXIO, lseek(fd, 16 * PAGE, SEEK_HOLE));
+
+	/* A hole with parts of pages at both ends. */
+	OK(fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 8 * PAGE + 200,
+		     2 * PAGE - 150));
+	CHECK_EQ(m[8 * PAGE + 199], 7);
+	CHECK_EQ(m[8 * PAGE + 200], 0);
+	CHECK_EQ(m[9 * PAGE], 0);
+	CHECK_EQ(m[10 * PAGE + 49], 0);
+	CHECK_EQ(m[10 * PAGE + 50], 7);
+	CHECK_EQ(state(fd, 9), LODGE_PAGE_ABSENT);
+	OK(madvise(m + 10 * PAGE, PAGE, MADV_REMOVE));
+	CHECK_EQ(m[10 * PAGE + 50], 0);
+	CHECK_EQ(blocks(fd), 2);
+	/* It was seen again as zero, twice; and is written again. */
+	m[9 * PAGE] = 9;
+	CHECK_EQ(m[9 * PAGE], 9);
+	OK(fallocate(fd, 0, 11 * PAGE, 6 * PAGE));
+	CHECK_EQ(blocks(fd), 9);
+	OK(fstat(fd, &st));
+	CHECK_EQ(st.st_size, 17 * PAGE);
+	FAILS(EOPNOTSUPP, fallocate(fd, FALLOC_FL_COLLAPSE_RANGE, 0, PAGE));
+
+	/* What is cut off is zero when it comes back. */
+	OK(ftruncate(fd, 8 * PAGE + 150));
+	OK(ftruncate(fd, 16 * PAGE));
+	CHECK_EQ(m[8 * PAGE + 149], 7);
+	CHECK_EQ(m[8 * PAGE + 150], 0);
+	CHECK_EQ(m[9 * PAGE], 0);
+	CHECK_EQ(OK(pread(fd, buf, sizeof(buf), 15 * PAGE + 10)), PAGE - 10);
+	OK(msync(m, 16 * PAGE, MS_SYNC));
+	OK(fsync(fd));
+
+	/* A private mapping keeps to itself what it writes. */
+	OK(pwrite(fd, "shared", 6, 0));
+	munmap(m, 16 * PAGE);
+	m = mmap(NULL, 2 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE, fd, 0);
+	MUST(m != MAP_FAILED);
+	CHECK(!memcmp(m, "shared", 6));
+	OK(pwrite(fd, "SHARED", 6, 0));
+	CHECK(!memcmp(m, "SHARED", 6));
+	memcpy(m, "mine..", 6);
+	OK(pread(fd, buf, 6, 0));
+	CHECK(!memcmp(buf, "SHARED", 6));
+	m[PAGE] = 3;
+	CHECK_EQ(state(fd, 1), LODGE_PAGE_ABSENT);
+	munmap(m, 2 * PAGE);
+}
+
+TEST(file)
+{
+	need_lodge();
+	as_a_file(object(0, 0, ""));
+}
+
+TEST(mounted)
+{
+	struct lodge_memory_info info = { .size = sizeof(info) };
+	char dir[] = "/tmp/lodgefs-XXXXXX", name[64], other[64];
+	struct statfs fs;
+	int fd, i;
+
+	need_lodge();
+	mkdir("/tmp", 0777);
+	MUST(mkdtemp(dir));
+	OK(mount("none", dir, LODGEFS_NAME, 0, "merge"));
+	OK(statfs(dir, &fs));
+	CHECK_EQ(fs.f_type, LODGEFS_MAGIC);
+	snprintf(name, sizeof(name), "%s/vm1", dir);
+	snprintf(other, sizeof(other), "%s/vm2", dir);
+	fd = OK(open(name, O_RDWR | O_CREAT | O_EXCL, 0600));
+	as_a_file(fd);
+	OK(ioctl(fd, LODGE_MEMORY_INFO, &info));
+	CHECK_EQ(info.flags, LODGE_MEMORY_MERGEABLE);
+	close(fd);
+	/* It keeps what is in it until it is removed. */
+	OK(rename(name, other));
+	fd = OK(open(other, O_RDONLY));
+	CHECK_EQ(OK(pread(fd, name, 6, 0)), 6);
+	CHECK(!memcmp(name, "SHARED", 6));
+	FAILS(EBADF, ioctl(fd, LODGE_MEMORY_MERGE,
+			   &(struct lodge_memory_merge){ .size = 40 }));
+	OK(unlink(other));
+	OK(pread(fd, name, 6, 0));
+	close(fd);
+	for (i = 0; umount(dir) && i < 100; i++)
+		usleep(10000);
+	CHECK(i < 100);
+	rmdir(dir);
+}
+
+static sigjmp_buf bus;
+
+static void on_bus(int sig)
+{
+	siglongjmp(bus, 1);
+}
+
+TEST(beyond_the_end)
+{
+	volatile uint8_t *m;
+	int fd;
+
+	need_lodge();
+	fd = object(2 * PAGE, 0, "");
+	m = mapped(fd, 4 * PAGE);
+	m[PAGE] = 1;
+	signal(SIGBUS, on_bus);
+	if (!sigsetjmp(bus, 1)) {
+		m[2 * PAGE] = 1;
+		CHECK(false, "no SIGBUS");
+	}
+	OK(ftruncate(fd, PAGE));
+	if (!sigsetjmp(bus, 1))
+		CHECK(false, "no SIGBUS, but %d", m[PAGE]);
+	OK(ftruncate(fd, 4 * PAGE));
+	CHECK_EQ(m[PAGE], 0);
+	CHECK_EQ(blocks(fd), 0);
+}
+
+struct guest {
+	struct vm *vm;
+	struct vcpu *v;
+	int fd;
+	uint8_t *m;
+};
+
+static struct guest guest_new(size_t size, const char *domain)
+{
+	struct guest g = { .vm = vm_new(&payload) };
+
+	g.fd = object(size, LODGE_MEMORY_MERGEABLE, domain);
+	g.m = mapped(g.fd, size);
+	vm_slot(g.vm, 1, 0, AT, size, g.m);
+	g.v = vcpu_new(g.vm, 0, LONG64, G_peek);
+	return g;
+}
+
+static uint64_t peek(struct guest *g, uint64_t offset)
+{
+	vcpu_jump(g->v, G_peek);
+	vcpu_args(g->v, AT + offset, 0);
+	return want_value(g->v);
+}
+
+static void poke(struct guest *g, uint64_t offset, uint64_t value)
+{
+	vcpu_jump(g->v, G_poke);
+	vcpu_args(g->v, AT + offset, value);
+	want_mark(g->v, 1);
+}
+
+TEST(two_guests_merge)
+{
+	struct lodge_domain_info d = { .size = sizeof(d) };
+	struct guest a, b;
+	uint64_t word;
+	int i;
+
+	need_lodge();
+	a = guest_new(8 * PAGE, "merge");
+	b = guest_new(8 * PAGE, "merge");
+	for (i = 0; i < 8; i++) {
+		fill(a.m + i * PAGE, i);
+		fill(b.m + i * PAGE, i < 4 ? i : i + 100);
+		peek(&a, i * PAGE);
+		peek(&b, i * PAGE);
+	}
+	merge(a.fd);
+	CHECK_EQ(merge(b.fd), 4);
+	for (i = 0; i < 8; i++) {
+		CHECK_EQ(state(a.fd, i), i < 4 ? LODGE_PAGE_SHARED : LODGE_PAGE_PRIVATE);
+		CHECK_EQ(state(b.fd, i), i < 4 ? LODGE_PAGE_SHARED : LODGE_PAGE_PRIVATE);
+		CHECK_EQ(peek(&a, i * PAGE), *(uint64_t *)(a.m + i * PAGE));
+		CHECK_EQ(peek(&b, i * PAGE), *(uint64_t *)(b.m + i * PAGE));
+		CHECK(filled(a.m + i * PAGE, i));
+		CHECK(filled(b.m + i * PAGE, i < 4 ? i : i + 100));
+	}
+	OK(ioctl(a.fd, LODGE_DOMAIN_INFO, &d));
+	CHECK_EQ(d.shared, 4);
+	CHECK_EQ(d.sharing, 8);
+	/* Looked at again there is nothing to be done. */
+	word = d.hashed;
+	CHECK_EQ(merge(a.fd) + merge(b.fd), 0);
+	OK(ioctl(a.fd, LODGE_DOMAIN_INFO, &d));
+	CHECK_EQ(d.hashed, word);
+
+	/* A guest's write is its own. */
+	word = peek(&b, 0);
+	poke(&a, 0, 4711);
+	CHECK_EQ(peek(&b, 0), word);
+	CHECK_EQ(peek(&a, 0), 4711);
+	CHECK_EQ(*(uint64_t *)a.m, 4711);
+	CHECK_EQ(peek(&a, 8), *(uint64_t *)(b.m + 8));
+	CHECK_EQ(state(a.fd, 0), LODGE_PAGE_PRIVATE);
+	/* So is a launcher's, and what it writes to the file. */
+	a.m[PAGE + 1] ^= 1;
+	CHECK(filled(b.m + PAGE, 1));
+	OK(pwrite(b.fd, "x", 1, 2 * PAGE));
+	CHECK(filled(a.m + 2 * PAGE, 2));
+	CHECK_EQ(peek(&b, 2 * PAGE) & 0xff, 'x');
+	/* The last one that shares has it for itself. */
+	poke(&b, 0, 4712);
+	CHECK_EQ(peek(&b, 0), 4712);
+	CHECK_EQ(peek(&a, 0), 4711);
+	/* One goes, the other stays. */
+	OK(ftruncate(a.fd, 3 * PAGE));
+	CHECK(filled(b.m + 3 * PAGE, 3));
+	CHECK_EQ(state(b.fd, 3), LODGE_PAGE_SHARED);
+	poke(&b, 3 * PAGE, 1);
+	CHECK_EQ(state(b.fd, 3), LODGE_PAGE_PRIVATE);
+	OK(ioctl(b.fd, LODGE_DOMAIN_INFO, &d));
+	CHECK_EQ(d.sharing, 2);		/* pages 1 and 2, one each */
+	CHECK_EQ(d.broken, 5);
+}
+
+TEST(zero)
+{
+	struct lodge_memory_info info = { .size = sizeof(info) };
+	struct guest g;
+	int i;
+
+	need_lodge();
+	g = guest_new(64 * PAGE, "zero");
+	for (i = 0; i < 64; i++)
+		poke(&g, i * PAGE, 1);
+	CHECK_EQ(blocks(g.fd), 64);
+	CHECK_EQ(merge(g.fd), 63);
+	for (i = 0; i < 64; i++)
+		poke(&g, i * PAGE, 0);
+	CHECK_EQ(merge(g.fd), 64);
+	CHECK_EQ(blocks(g.fd), 0);
+	CHECK_EQ(state(g.fd, 9), LODGE_PAGE_ZERO);
+	CHECK_EQ(peek(&g, 9 * PAGE), 0);
+	poke(&g, 9 * PAGE, 5);
+	CHECK_EQ(g.m[9 * PAGE], 5);
+	CHECK_EQ(g.m[8 * PAGE], 0);
+	OK(ioctl(g.fd, LODGE_MEMORY_INFO, &info));
+	CHECK_EQ(info.pages[LODGE_PAGE_ZERO], 63);
+	CHECK_EQ(info.pages[LODGE_PAGE_PRIVATE], 1);
+}
+
+/* One page is in a pipe, as those of O_DIRECT and vhost are in flight. */
+TEST(held)
+{
+	struct lodge_memory_merge m;
+	uint8_t buf[PAGE];
+	struct iovec iov;
+	struct guest g;
+	int p[2], i;
+
+	need_lodge();
+	g = guest_new(4 * PAGE, "held");
+	for (i = 0; i < 4; i++)
+		fill(g.m + i * PAGE, 1);
+	OK(pipe(p));
+	iov.iov_base = g.m + PAGE;
+	iov.iov_len = PAGE;
+	CHECK_EQ(OK(vmsplice(p[1], &iov, 1, 0)), PAGE);
+	m = merge_at(g.fd, 0, 0);
+	CHECK_EQ(m.merged, 2);
+	CHECK_EQ(m.skipped, 1);
+	CHECK_EQ(state(g.fd, 1), LODGE_PAGE_PRIVATE);
+	poke(&g, PAGE, 99);
+	CHECK_EQ(OK(read(p[0], buf, PAGE)), PAGE);
+	CHECK_EQ(*(uint64_t *)buf, 99);
+	fill(g.m + PAGE, 1);
+	CHECK_EQ(merge(g.fd), 1);
+	CHECK_EQ(state(g.fd, 1), LODGE_PAGE_SHARED);
+	/* A page can be cut off while it is held. */
+	CHECK_EQ(OK(vmsplice(p[1], &iov, 1, 0)), PAGE);
+	OK(ftruncate(g.fd, 0));
+	CHECK_EQ(OK(read(p[0], buf, PAGE)), PAGE);
+	CHECK(filled(buf, 1));
+}
+
+TEST(domains)
+{
+	struct lodge_create_memory create = {
+		.size = sizeof(create), .flags = LODGE_MEMORY_MERGEABLE,
+		.bytes = PAGE, .domain = "here",
+	};
+	int sys, a, b, c, status;
+	uint8_t *m;
+
+	need_lodge();
+	a = object(PAGE, LODGE_MEMORY_MERGEABLE, "here");
+	b = object(PAGE, LODGE_MEMORY_MERGEABLE, "there");
+	fill(mapped(a, PAGE), 1);
+	fill(mapped(b, PAGE), 1);
+	CHECK_EQ(merge(a) + merge(b), 0);
+	/* A domain of the same name is another user's. */
+	sys = node_open();
+	if (!fork()) {
+		OK(setuid(12345));
+		c = OK(ioctl(sys, LODGE_CREATE_MEMORY, &create));
+		fill(mapped(c, PAGE), 1);
+		MUST_EQ(merge(c), 0);
+		MUST_EQ(state(c, 0), LODGE_PAGE_PRIVATE);
+		_exit(0);
+	}
+	OK(wait(&status));
+	CHECK_EQ(status, 0);
+	c = object(PAGE, LODGE_MEMORY_MERGEABLE, "here");
+	m = mapped(c, PAGE);
+	fill(m, 1);
+	CHECK_EQ(merge(c), 1);
+	CHECK_EQ(state(a, 0), LODGE_PAGE_SHARED);
+}
+
+TEST(opt_out)
+{
+	struct lodge_memory_set set = {
+		.size = sizeof(set), .mask = LODGE_MEMORY_MERGEABLE,
+	};
+	int a;
+	uint8_t *m;
+
+	need_lodge();
+	a = object(2 * PAGE, LODGE_MEMORY_MERGEABLE, "opt");
+	m = mapped(a, 2 * PAGE);
+	fill(m, 1);
+	fill(m + PAGE, 1);
+	CHECK_EQ(merge(a), 1);
+	OK(ioctl(a, LODGE_MEMORY_SET, &set));
+	CHECK_EQ(state(a, 0), LODGE_PAGE_PRIVATE);
+	CHECK_EQ(state(a, 1), LODGE_PAGE_PRIVATE);
+	CHECK(filled(m, 1) && filled(m + PAGE, 1));
+	FAILS(EINVAL, ioctl(a, LODGE_MEMORY_MERGE,
+			    &(struct lodge_memory_merge){ .size = 40 }));
+	set.flags = LODGE_MEMORY_MERGEABLE;
+	OK(ioctl(a, LODGE_MEMORY_SET, &set));
+	CHECK_EQ(merge(a), 1);
+}
+
+/* The scan comes by itself, and leaves what isn't written alone. */
+TEST_TIMEOUT(by_itself, 60)
+{
+	struct lodge_domain_info d = { .size = sizeof(d) }, e = d;
+	int a, i;
+	uint8_t *m;
+
+	need_lodge();
+	budget("10");
+	a = object(512 * PAGE, LODGE_MEMORY_MERGEABLE, "scan");
+	m = mapped(a, 512 * PAGE);
+	for (i = 0; i < 512; i++)
+		fill(m + i * PAGE, i / 2);
+	for (i = 0; i < 400 && d.merged < 256; i++) {
+		usleep(100000);
+		OK(ioctl(a, LODGE_DOMAIN_INFO, &d));
+	}
+	CHECK_EQ(d.merged, 256);
+	CHECK_EQ(d.sharing, 512);
+	CHECK_EQ(d.shared, 256);
+	CHECK(d.saved > 200 * (int)PAGE && d.saved < 256 * (int)PAGE, "%lld", d.saved);
+	for (e = d, i = 0; i < 400 && e.passes < d.passes + 2; i++) {
+		usleep(100000);
+		OK(ioctl(a, LODGE_DOMAIN_INFO, &e));
+	}
+	CHECK_EQ(e.visited, d.visited);
+	for (i = 0; i < 512; i++)
+		MUST(filled(m + i * PAGE, i / 2));
+}
+
+/* More sharers than one page may have. */
+TEST(many_sharers)
+{
+	struct lodge_domain_info d = { .size = sizeof(d) };
+	int a, i;
+	uint8_t *m;
+
+	need_lodge();
+	a = object(600 * PAGE, LODGE_MEMORY_MERGEABLE, "many");
+	m = mapped(a, 600 * PAGE);
+	for (i = 0; i < 600; i++)
+		fill(m + i * PAGE, 1);
+	merge(a);
+	OK(ioctl(a, LODGE_DOMAIN_INFO, &d));
+	CHECK_EQ(d.sharing, 600);
+	CHECK_EQ(d.shared, 3);
+	for (i = 0; i < 600; i++) {
+		MUST(filled(m + i * PAGE, 1));
+		m[i * PAGE] ^= i;
+	}
+	OK(ioctl(a, LODGE_DOMAIN_INFO, &d));
+	CHECK_EQ(d.sharing, 0);
+	CHECK_EQ(d.shared, 0);
+}
+
+TEST(forked)
+{
+	struct guest g;
+	int status;
+	pid_t pid;
+
+	need_lodge();
+	g = guest_new(2 * PAGE, "fork");
+	fill(g.m, 1);
+	fill(g.m + PAGE, 1);
+	pid = OK(fork());
+	if (!pid) {
+		MUST_EQ(merge(g.fd), 1);
+		g.m[1] ^= 0xff;
+		MUST(filled(g.m + PAGE, 1));
+		g.m[1] ^= 0xff;
+		g.m[PAGE] = 'c';
+		_exit(0);
+	}
+	OK(waitpid(pid, &status, 0));
+	CHECK_EQ(status, 0);
+	CHECK_EQ(g.m[PAGE], 'c');
+	CHECK_EQ(peek(&g, PAGE) & 0xff, 'c');
+	CHECK(filled(g.m, 1));
+}
+
+static void *run_churn(void *p)
+{
+	want_mark(p, 1);
+	return NULL;
+}
+
+/* What a guest writes is there while it is merged, and broken, again and again. */
+TEST_TIMEOUT(churn, 120)
+{
+	struct lodge_domain_info d = { .size = sizeof(d) };
+	const int n = 64;
+	struct guest g;
+	pthread_t t;
+	int i;
+
+	need_lodge();
+	g = guest_new((n + 16) * PAGE, "churn");
+	vcpu_jump(g.v, G_churn);
+	vcpu_args(g.v, AT, n);
+	vcpu_interruptible(g.v);
+	OK(-pthread_create(&t, NULL, run_churn, g.v));
+	for (i = 0; i < 200; i++) {
+		merge(g.fd);
+		switch (i % 5) {
+		case 0:	/* beside it */
+			OK(fallocate(g.fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+				     n * PAGE, 16 * PAGE));
+			break;
+		case 1:
+			fill(g.m + (n + i % 16) * PAGE, 1);
+			break;
+		case 2:
+			OK(ftruncate(g.fd, (n + i % 16) * PAGE));
+			OK(ftruncate(g.fd, (n + 16) * PAGE));
+			break;
+		case 3:
+			OK(madvise(g.m, n * PAGE, MADV_DONTNEED));
+			break;
+		case 4:
+			MUST(mmap(g.m, n * PAGE, PROT_READ | PROT_WRITE,
+				  MAP_SHARED | MAP_FIXED, g.fd, 0) == g.m);
+			break;
+		}
+		usleep(1000);
+	}
+	*(volatile uint64_t *)(g.vm->mem + 0x200000) = 1;
+	pthread_join(t, NULL);
+	OK(ioctl(g.fd, LODGE_DOMAIN_INFO, &d));
+	CHECK(d.merged > 100 && d.broken > 50, "%llu merged, %llu broken", d.merged,
+	      d.broken);
+}
+
+/* All that can be taken away from under a guest is, and it is told. */
+TEST(taken_away)
+{
+	struct guest g;
+
+	need_lodge();
+	g = guest_new(4 * PAGE, "away");
+	poke(&g, 0, 1);
+	poke(&g, PAGE, 2);
+	OK(fallocate(g.fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, PAGE));
+	CHECK_EQ(peek(&g, 0), 0);
+	CHECK_EQ(peek(&g, PAGE), 2);
+	OK(ftruncate(g.fd, PAGE));
+	vcpu_jump(g.v, G_peek);
+	vcpu_args(g.v, AT + PAGE, 0);
+	FAILS(EFAULT, ioctl(g.v->fd, KVM_RUN, 0));
+	OK(ftruncate(g.fd, 4 * PAGE));
+	CHECK_EQ(peek(&g, PAGE), 0);
+	poke(&g, PAGE, 3);
+	OK(munmap(g.m, 4 * PAGE));
+	FAILS(EFAULT, ioctl(g.v->fd, KVM_RUN, 0));
+	/* The object outlives its descriptor as long as it is mapped, and its VM. */
+	MUST(mmap(g.m, 4 * PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, g.fd,
+		  0) == g.m);
+	close(g.fd);
+	CHECK_EQ(peek(&g, PAGE), 3);
+}
