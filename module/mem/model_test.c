@@ -1,0 +1,419 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The model check of lodge memory: threads do what guests, launchers, devices
+ * and merging do, in random order, to pages of two objects that are mapped twice each
+ * and are the memory of a VM. Each thread has a word of its own in each page, and
+ * knows what it must be. There are few values, so that pages are often alike.
+ *
+ * The guest is one that has no TLB: a leaf of the nested tables is used under npt.lock,
+ * which whoever takes it out takes for writing.
+ */
+#include <linux/falloc.h>
+#include <linux/file.h>
+#include <linux/mman.h>
+#include <linux/moduleparam.h>
+
+#include "ksm/ksm.h"
+#include "mem/fake.h"
+
+static unsigned int model_ops = 30000;
+module_param(model_ops, uint, 0444);
+MODULE_PARM_DESC(model_ops, "operations of the model check, by all threads");
+
+#define OBJECTS		2
+#define PAGES		24
+#define SIZE		(PAGES * PAGE_SIZE)
+#define THREADS		3	/* the last one has no vCPU */
+#define BASE_GFN(o)	(0x400ull + (o) * 0x100)
+
+struct model {
+	struct world *w;
+	struct file *file[OBJECTS];
+	struct lodge_object *o[OBJECTS];
+	unsigned long hva[OBJECTS][2];
+	/* How many use the page; -1: it is being punched out. */
+	atomic_t users[OBJECTS][PAGES];
+	u64 ref[THREADS][OBJECTS][PAGES];
+	atomic_t left;
+	atomic_long_t done[16];
+};
+
+struct actor {
+	struct model *m;
+	int nr;
+	struct task_struct *task;
+	struct completion over;
+	struct page *held;	/* a reference, as a device's; of this page: */
+	int held_o, held_page;
+	unsigned long wrong;
+	char what[64];
+};
+
+static struct mm_struct *test_mm;
+
+static void wrong(struct actor *a, const char *way, int o, int page, u64 got)
+{
+	if (!a->wrong++)
+		scnprintf(a->what, sizeof(a->what), "%s %d.%d: %llu, not %llu", way, o,
+			  page, got, a->m->ref[a->nr][o][page]);
+}
+
+static size_t at(struct actor *a, int page)
+{
+	return page * PAGE_SIZE + a->nr * 8;
+}
+
+static void expect(struct actor *a, const char *way, int o, int page, int ret, u64 got)
+{
+	if (ret || got != a->m->ref[a->nr][o][page])
+		wrong(a, way, o, page, ret ? ret : got);
+}
+
+static void launcher(struct actor *a, int o, int page, bool write, int view, u64 value)
+{
+	u64 __user *p = (u64 __user *)(a->m->hva[o][view] + at(a, page));
+	int ret;
+
+	if (write)
+		a->m->ref[a->nr][o][page] = value;
+	ret = write ? put_user(value, p) : get_user(value, p);
+	expect(a, write ? "launcher's write" : "launcher's read", o, page, ret, value);
+}
+
+/* One try: -EAGAIN if the leaf went again before it was used. */
+static int guest_try(struct world *w, struct lodge_vcpu *vcpu, gpa_t gpa, bool write,
+		     u64 *value)
+{
+	const struct lodge_npt_format *fmt = &lodge_npt_formats[LODGE_NPT_AMD];
+	u32 flags = write ? LODGE_NPF_WRITE : 0;
+	int level, ret, idx = srcu_read_lock(&w->vm.srcu);
+	u64 *leaf, entry;
+
+	ret = lodge_npt_fault(vcpu, gpa, flags, true);
+	if (ret == LODGE_NPF_RETRY_SLOW)
+		ret = lodge_npt_fault(vcpu, gpa, flags, false);
+	if (ret != LODGE_NPF_FIXED)
+		goto out;
+	ret = -EAGAIN;
+	read_lock(&w->vm.npt.lock);
+	leaf = world_entry(w, gpa >> PAGE_SHIFT, &level);
+	entry = READ_ONCE(*leaf);
+	if (level == 1 && (entry & ENTRY_PRESENT) && (!write || (entry & ENTRY_WRITE))) {
+		u64 *p = __va(entry_pfn(entry) << PAGE_SHIFT) + offset_in_page(gpa);
+
+		if (write) {
+			WRITE_ONCE(*p, *value);
+			set_bit(__ffs64(fmt->dirty), (unsigned long *)leaf);
+		} else {
+			*value = READ_ONCE(*p);
+		}
+		ret = 0;
+	}
+	read_unlock(&w->vm.npt.lock);
+out:
+	srcu_read_unlock(&w->vm.srcu, idx);
+	return ret;
+}
+
+static void guest(struct actor *a, int o, int page, bool write, u64 value)
+{
+	struct world *w = a->m->w;
+	gpa_t gpa = (BASE_GFN(o) << PAGE_SHIFT) + at(a, page);
+	int ret, tries = 0;
+
+	if (a->nr >= NR_VCPUS) {
+		launcher(a, o, page, write, 0, value);
+		return;
+	}
+	if (write)
+		a->m->ref[a->nr][o][page] = value;
+	do {
+		ret = guest_try(w, &w->vcpu[a->nr], gpa, write, &value);
+		cond_resched();
+	} while (ret == -EAGAIN && ++tries < 100000);
+	expect(a, write ? "guest's write" : "guest's read", o, page, ret, value);
+}
+
+static void syscall(struct actor *a, int o, int page, bool write, u64 value)
+{
+	loff_t pos = at(a, page);
+	ssize_t ret;
+
+	if (write) {
+		a->m->ref[a->nr][o][page] = value;
+		ret = kernel_write(a->m->file[o], &value, 8, &pos);
+	} else {
+		ret = kernel_read(a->m->file[o], &value, 8, &pos);
+	}
+	expect(a, write ? "write()" : "read()", o, page, ret - 8, value);
+}
+
+static void merge(struct actor *a, int o, int page)
+{
+	u64 merged, skipped;
+
+	lodge_ksm_now(a->m->o[o], page & ~7, 16, &merged, &skipped);
+}
+
+/* The page is gone, and with it what all have written. Its users are counted by us. */
+static void punch(struct actor *a, int o, int page)
+{
+	struct model *m = a->m;
+	int i;
+
+	atomic_dec(&m->users[o][page]);
+	if (atomic_cmpxchg(&m->users[o][page], 0, -1)) {
+		while (!atomic_inc_unless_negative(&m->users[o][page]))
+			cond_resched();
+		return;
+	}
+	for (i = 0; i < THREADS; i++)
+		m->ref[i][o][page] = 0;
+	if (vfs_fallocate(m->file[o], FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+			  page * PAGE_SIZE, PAGE_SIZE))
+		wrong(a, "punch", o, page, 0);
+	atomic_set(&m->users[o][page], 1);
+}
+
+/* What a device wrote is there, whatever happened since it got hold of the page. */
+static void let_go(struct actor *a)
+{
+	int o = a->held_o, page = a->held_page;
+	u64 value = get_random_u32() & 1;
+
+	if (!a->held)
+		return;
+	a->m->ref[a->nr][o][page] = value;
+	*(u64 *)(page_address(a->held) + a->nr * 8) = value;
+	set_page_dirty_lock(a->held);
+	put_page(a->held);
+	a->held = NULL;
+	atomic_dec(&a->m->users[o][page]);
+}
+
+static void hold(struct actor *a, int o, int page)
+{
+	let_go(a);
+	if (get_user_pages_fast(a->m->hva[o][0] + page * PAGE_SIZE, 1, FOLL_WRITE,
+				&a->held) != 1) {
+		a->held = NULL;
+		wrong(a, "hold", o, page, 0);
+		return;
+	}
+	atomic_inc(&a->m->users[o][page]);
+	a->held_o = o;
+	a->held_page = page;
+}
+
+/* May it be merged, or not; what was merged stays. */
+static void opt(struct actor *a, int o, bool in)
+{
+	if (in)
+		lodge_domain_add(a->m->o[o]);
+	else
+		lodge_domain_remove(a->m->o[o]);
+	if (!in && lodge_ksm_unmerge(a->m->o[o]))
+		wrong(a, "unmerge", o, 0, 0);
+	lodge_domain_add(a->m->o[o]);
+}
+
+static void act(struct actor *a, u32 rnd)
+{
+	struct model *m = a->m;
+	int o = rnd & 1, page = (rnd >> 1 & 0xff) % PAGES, op = rnd >> 9 & 15;
+	bool view = rnd & BIT(13);
+	u64 value = !(rnd >> 14 & 7);
+
+	if (!atomic_inc_unless_negative(&m->users[o][page]))
+		return;
+	switch (op) {
+	case 0 ... 1:
+		launcher(a, o, page, true, view, value);
+		break;
+	case 2 ... 3:
+		launcher(a, o, page, false, view, 0);
+		break;
+	case 4 ... 5:
+		guest(a, o, page, true, value);
+		break;
+	case 6 ... 7:
+		guest(a, o, page, false, 0);
+		break;
+	case 8:
+		syscall(a, o, page, true, value);
+		break;
+	case 9:
+		syscall(a, o, page, false, 0);
+		break;
+	case 10 ... 11:
+		merge(a, o, page);
+		break;
+	case 12:
+		punch(a, o, page);
+		break;
+	case 13:
+		hold(a, o, page);
+		break;
+	case 14:
+		lodge_object_unview(m->o[o], page, 1 + (rnd >> 17 & 3));
+		break;
+	case 15:
+		if (!(rnd >> 17 & 15))
+			opt(a, o, rnd & BIT(21));
+		else
+			let_go(a);
+		break;
+	}
+	atomic_dec(&m->users[o][page]);
+	atomic_long_inc(&m->done[op]);
+}
+
+static int actor_fn(void *data)
+{
+	struct actor *a = data;
+
+	kthread_use_mm(test_mm);
+	while (atomic_dec_return(&a->m->left) >= 0 && !a->wrong) {
+		act(a, get_random_u32());
+		cond_resched();
+	}
+	let_go(a);
+	kthread_unuse_mm(test_mm);
+	complete(&a->over);
+	return 0;
+}
+
+/* At rest all ways lead to the same contents, and what is counted is there. */
+static void at_rest(struct kunit *test, struct model *m, struct actor *actor)
+{
+	long states[LODGE_PAGE_STATES] = { };
+	int o, page, i;
+
+	for (i = 0; i < THREADS; i++)
+		for (o = 0; o < OBJECTS; o++)
+			for (page = 0; page < PAGES; page++) {
+				launcher(&actor[i], o, page, false, page & 1, 0);
+				guest(&actor[i], o, page, false, 0);
+				syscall(&actor[i], o, page, false, 0);
+			}
+	for (o = 0; o < OBJECTS; o++) {
+		for (page = 0; page < PAGES; page++)
+			states[lodge_entry_state(xa_load(&m->o[o]->entries, page))]++;
+		for (i = LODGE_PAGE_PRIVATE; i < LODGE_PAGE_STATES; i++)
+			states[i] -= atomic_long_read(&m->o[o]->pages[i]);
+	}
+	for (i = LODGE_PAGE_PRIVATE; i < LODGE_PAGE_STATES; i++)
+		KUNIT_EXPECT_EQ(test, states[i], 0l);
+}
+
+static void model_new(struct kunit *test, struct model *m)
+{
+	int o, i;
+
+	for (o = 0; o < OBJECTS; o++) {
+		m->file[o] = lodge_object_file(SIZE, LODGE_MEMORY_MERGEABLE, "model");
+		KUNIT_ASSERT_FALSE(test, IS_ERR(m->file[o]));
+		m->o[o] = lodge_object(file_inode(m->file[o]));
+		for (i = 0; i < 2; i++) {
+			m->hva[o][i] = vm_mmap(m->file[o], 0, SIZE,
+					       PROT_READ | PROT_WRITE, MAP_SHARED, 0);
+			KUNIT_ASSERT_FALSE(test, IS_ERR_VALUE(m->hva[o][i]));
+		}
+		KUNIT_ASSERT_EQ(test, world_slot(m->w, o, 0, BASE_GFN(o) << PAGE_SHIFT,
+						 SIZE, m->hva[o][0]), 0);
+	}
+}
+
+static void model(struct kunit *test)
+{
+	struct actor actor[THREADS] = { };
+	struct lodge_domain *d;
+	struct model *m;
+	int o, i;
+
+	m = kunit_kzalloc(test, sizeof(*m), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, m);
+	m->w = test->priv;
+	atomic_set(&m->left, model_ops);
+	model_new(test, m);
+	d = lodge_domain_get(m->o[0]->inode.i_uid, "model");
+	for (i = 0; i < THREADS; i++) {
+		actor[i].m = m;
+		actor[i].nr = i;
+		init_completion(&actor[i].over);
+		actor[i].task = kthread_run(actor_fn, &actor[i], "actor/%d", i);
+		KUNIT_ASSERT_FALSE(test, IS_ERR(actor[i].task));
+	}
+	for (i = 0; i < THREADS; i++)
+		wait_for_completion(&actor[i].over);
+	at_rest(test, m, actor);
+	for (i = 0; i < THREADS; i++)
+		KUNIT_EXPECT_EQ_MSG(test, actor[i].wrong, 0ul, "%s", actor[i].what);
+	/* It was about something. */
+	KUNIT_EXPECT_GT(test, atomic64_read(&d->counts[LODGE_KSM_MERGED]),
+			(s64)model_ops / 100);
+	KUNIT_EXPECT_GT(test, atomic64_read(&d->counts[LODGE_KSM_BROKEN]),
+			(s64)model_ops / 200);
+	KUNIT_EXPECT_GT(test, atomic64_read(&d->counts[LODGE_KSM_HELD]), 0);
+	kunit_info(test, "%lld merged, %lld broken, %lld held, %lld busy",
+		   atomic64_read(&d->counts[LODGE_KSM_MERGED]),
+		   atomic64_read(&d->counts[LODGE_KSM_BROKEN]),
+		   atomic64_read(&d->counts[LODGE_KSM_HELD]),
+		   atomic64_read(&d->counts[LODGE_KSM_BUSY]));
+
+	for (o = 0; o < OBJECTS; o++) {
+		for (i = 0; i < 2; i++)
+			vm_munmap(m->hva[o][i], SIZE);
+		fput(m->file[o]);
+	}
+	flush_delayed_fput();
+	KUNIT_EXPECT_EQ(test, atomic_long_read(&d->stables), 0l);
+	KUNIT_EXPECT_EQ(test, atomic_long_read(&d->sharers), 0l);
+	KUNIT_EXPECT_EQ(test, d->index.nr, 0ul);
+	lodge_domain_put(d);
+}
+
+/* Cases run in threads of their own, but the suite begins in the process. */
+static int model_suite_init(struct kunit_suite *suite)
+{
+	test_mm = current->mm;
+	if (!test_mm)
+		return -EINVAL;
+	mmgrab(test_mm);
+	return 0;
+}
+
+static void model_suite_exit(struct kunit_suite *suite)
+{
+	if (test_mm)
+		mmdrop(test_mm);
+}
+
+static int model_init(struct kunit *test)
+{
+	kthread_use_mm(test_mm);
+	world_new(test, test_mm, LODGE_NPT_AMD);
+	return 0;
+}
+
+static void model_exit(struct kunit *test)
+{
+	world_free(test);
+	kthread_unuse_mm(test_mm);
+}
+
+static struct kunit_case model_cases[] = {
+	KUNIT_CASE(model),
+	{}
+};
+
+static struct kunit_suite model_suite = {
+	.name = "lodge-model",
+	.suite_init = model_suite_init,
+	.suite_exit = model_suite_exit,
+	.init = model_init,
+	.exit = model_exit,
+	.test_cases = model_cases,
+};
+
+kunit_test_suite(model_suite);

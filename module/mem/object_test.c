@@ -1,0 +1,288 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * KUnit tests of objects: the states of a page and the ways between them.
+ */
+#include <kunit/test.h>
+#include <linux/falloc.h>
+#include <linux/file.h>
+
+#include "ksm/ksm.h"
+
+#define PAGES	32
+
+struct pair {
+	struct file *file[2];
+	struct lodge_object *o[2];
+};
+
+static int object_test_init(struct kunit *test)
+{
+	struct pair *p = kunit_kzalloc(test, sizeof(*p), GFP_KERNEL);
+	int i;
+
+	KUNIT_ASSERT_NOT_NULL(test, p);
+	test->priv = p;
+	for (i = 0; i < 2; i++) {
+		p->file[i] = lodge_object_file(PAGES * PAGE_SIZE, 0, "kunit");
+		KUNIT_ASSERT_FALSE(test, IS_ERR(p->file[i]));
+		p->o[i] = lodge_object(file_inode(p->file[i]));
+		/* Not the scan's, which would come by itself. */
+		WRITE_ONCE(p->o[i]->mergeable, true);
+	}
+	KUNIT_ASSERT_PTR_EQ(test, p->o[0]->domain, p->o[1]->domain);
+	return 0;
+}
+
+static void object_test_exit(struct kunit *test)
+{
+	struct pair *p = test->priv;
+	int i;
+
+	for (i = 0; i < 2; i++)
+		fput(p->file[i]);
+	flush_delayed_fput();
+}
+
+static unsigned int state(struct lodge_object *o, pgoff_t index)
+{
+	return lodge_entry_state(xa_load(&o->entries, index));
+}
+
+static void fill(struct kunit *test, struct lodge_object *o, pgoff_t index, u8 byte)
+{
+	struct page *page;
+
+	KUNIT_ASSERT_EQ(test, lodge_object_get(o, index, true, &page), 0);
+	memset(page_address(page), byte, PAGE_SIZE);
+	lodge_object_put(page);
+}
+
+/* All of the page is that byte. */
+static bool is(struct lodge_object *o, pgoff_t index, u8 byte)
+{
+	struct page *page;
+	bool ret;
+
+	if (lodge_object_get(o, index, false, &page))
+		return false;
+	ret = !memchr_inv(page_address(page), byte, PAGE_SIZE);
+	lodge_object_put(page);
+	return ret;
+}
+
+static u64 merge(struct kunit *test, struct lodge_object *o)
+{
+	u64 merged, skipped;
+
+	KUNIT_EXPECT_EQ(test, lodge_ksm_now(o, 0, PAGES, &merged, &skipped), 0);
+	return merged;
+}
+
+static long nr(struct lodge_object *o, unsigned int state)
+{
+	return atomic_long_read(&o->pages[state]);
+}
+
+static void absent(struct kunit *test)
+{
+	struct pair *p = test->priv;
+	struct lodge_object *o = p->o[0];
+	struct page *page;
+
+	KUNIT_EXPECT_NULL(test, lodge_object_peek(o, 3));
+	KUNIT_EXPECT_NULL(test, xa_load(&o->entries, 3));
+	/* Seen for reading: there still is nothing. */
+	KUNIT_EXPECT_TRUE(test, is(o, 3, 0));
+	KUNIT_EXPECT_EQ(test, state(o, 3), LODGE_PAGE_ABSENT);
+	KUNIT_EXPECT_PTR_EQ(test, xa_load(&o->entries, 3), ENTRY_HOLE);
+	KUNIT_EXPECT_NULL(test, lodge_object_peek(o, 3));
+	fill(test, o, 3, 5);
+	KUNIT_EXPECT_EQ(test, state(o, 3), LODGE_PAGE_PRIVATE);
+	KUNIT_EXPECT_TRUE(test, xa_get_mark(&o->entries, 3, LODGE_WRITTEN));
+	KUNIT_EXPECT_EQ(test, nr(o, LODGE_PAGE_PRIVATE), 1);
+	KUNIT_EXPECT_EQ(test, lodge_object_get(o, PAGES, true, &page), -EFAULT);
+	KUNIT_EXPECT_EQ(test, lodge_object_get(o, PAGES, false, &page), -EFAULT);
+	lodge_object_drop(o, 0, PAGES);
+	KUNIT_EXPECT_NULL(test, xa_load(&o->entries, 3));
+	KUNIT_EXPECT_EQ(test, nr(o, LODGE_PAGE_PRIVATE), 0);
+	KUNIT_EXPECT_TRUE(test, is(o, 3, 0));
+}
+
+static void zero_page(struct kunit *test)
+{
+	struct pair *p = test->priv;
+	struct lodge_object *o = p->o[0];
+
+	fill(test, o, 0, 0);
+	fill(test, o, 1, 1);
+	KUNIT_EXPECT_EQ(test, merge(test, o), 1);
+	KUNIT_EXPECT_EQ(test, state(o, 0), LODGE_PAGE_ZERO);
+	KUNIT_EXPECT_EQ(test, nr(o, LODGE_PAGE_ZERO), 1);
+	KUNIT_EXPECT_EQ(test, atomic_long_read(&o->domain->zeroes), 1);
+	KUNIT_EXPECT_TRUE(test, is(o, 0, 0));
+	fill(test, o, 0, 7);
+	KUNIT_EXPECT_EQ(test, nr(o, LODGE_PAGE_ZERO), 0);
+	KUNIT_EXPECT_EQ(test, atomic_long_read(&o->broken), 1);
+	KUNIT_EXPECT_TRUE(test, is(o, 0, 7));
+	KUNIT_EXPECT_FALSE(test, PageDirty(o->zero));
+	KUNIT_EXPECT_EQ(test, page_count(o->zero), 1);
+}
+
+static void sharing(struct kunit *test)
+{
+	struct pair *p = test->priv;
+	struct lodge_object *a = p->o[0], *b = p->o[1];
+	struct lodge_sharer *sharer;
+	int i;
+
+	for (i = 0; i < 4; i++) {
+		fill(test, a, i, 9);
+		fill(test, b, i, 9);
+	}
+	KUNIT_EXPECT_EQ(test, merge(test, a), 3);
+	KUNIT_EXPECT_EQ(test, merge(test, b), 4);
+	KUNIT_EXPECT_EQ(test, nr(a, LODGE_PAGE_SHARED), 4);
+	KUNIT_EXPECT_EQ(test, atomic_long_read(&a->domain->stables), 1);
+	KUNIT_EXPECT_EQ(test, atomic_long_read(&a->domain->sharers), 8);
+	/* The reverse map leads to each of them. */
+	sharer = lodge_sharer(xa_load(&a->entries, 0));
+	KUNIT_EXPECT_EQ(test, page_count(sharer->stable->page), 1);
+	i = 0;
+	hlist_for_each_entry(sharer, &sharer->stable->sharers, node) {
+		KUNIT_EXPECT_PTR_EQ(test, xa_load(&sharer->object->entries,
+						  sharer->index),
+				    lodge_sharer_entry(sharer));
+		i++;
+	}
+	KUNIT_EXPECT_EQ(test, i, 8);
+	/* Nothing is marked: there is nothing to look at. */
+	KUNIT_EXPECT_FALSE(test, xa_marked(&a->entries, LODGE_WRITTEN));
+
+	for (i = 0; i < 4; i++)
+		fill(test, a, i, i);
+	for (i = 0; i < 4; i++) {
+		KUNIT_EXPECT_TRUE(test, is(a, i, i));
+		KUNIT_EXPECT_TRUE(test, is(b, i, 9));
+	}
+	lodge_object_drop(b, 0, 2);
+	KUNIT_EXPECT_EQ(test, atomic_long_read(&a->domain->sharers), 1);
+	/* The last one needs no copy. */
+	sharer = lodge_sharer(xa_load(&b->entries, 3));
+	i = page_to_pfn(sharer->stable->page);
+	fill(test, b, 3, 8);
+	KUNIT_EXPECT_EQ(test, page_to_pfn((struct page *)xa_load(&b->entries, 3)),
+			(unsigned long)i);
+	KUNIT_EXPECT_EQ(test, atomic_long_read(&a->domain->stables), 0);
+	KUNIT_EXPECT_EQ(test, atomic_long_read(&b->broken), 1);
+	/* And can be shared again. */
+	fill(test, a, 9, 8);
+	KUNIT_EXPECT_EQ(test, merge(test, a) + merge(test, b), 2);
+}
+
+/* A hint is true as long as nobody writes to the page. */
+static void stale_hint(struct kunit *test)
+{
+	struct pair *p = test->priv;
+	struct lodge_object *a = p->o[0], *b = p->o[1];
+
+	fill(test, a, 0, 1);
+	KUNIT_EXPECT_EQ(test, merge(test, a), 0);
+	fill(test, a, 0, 2);
+	fill(test, b, 0, 1);
+	KUNIT_EXPECT_EQ(test, merge(test, b), 0);
+	fill(test, b, 1, 1);
+	KUNIT_EXPECT_EQ(test, merge(test, b), 1);
+	KUNIT_EXPECT_TRUE(test, is(a, 0, 2));
+	/* Nor is it, of an object that may no longer be merged. */
+	KUNIT_EXPECT_EQ(test, merge(test, a), 0);
+	WRITE_ONCE(a->mergeable, false);
+	fill(test, b, 2, 2);
+	KUNIT_EXPECT_EQ(test, merge(test, b), 0);
+	KUNIT_EXPECT_EQ(test, state(a, 0), LODGE_PAGE_PRIVATE);
+}
+
+static void held(struct kunit *test)
+{
+	struct pair *p = test->priv;
+	struct lodge_object *o = p->o[0];
+	struct page *page;
+
+	fill(test, o, 0, 1);
+	fill(test, o, 1, 1);
+	KUNIT_ASSERT_EQ(test, lodge_object_get(o, 1, true, &page), 0);
+	unlock_page(page);
+	KUNIT_EXPECT_EQ(test, merge(test, o), 0);
+	KUNIT_EXPECT_TRUE(test, xa_get_mark(&o->entries, 1, LODGE_WRITTEN));
+	/* It goes, and its holder still has it. */
+	lodge_object_drop(o, 1, 1);
+	KUNIT_EXPECT_EQ(test, page_count(page), 1);
+	KUNIT_EXPECT_EQ(test, *(u8 *)page_address(page), 1);
+	put_page(page);
+}
+
+/* The scan rests with what is written again and again. */
+static void backoff(struct kunit *test)
+{
+	struct pair *p = test->priv;
+	struct lodge_object *o = p->o[0];
+	struct page *page;
+	int i;
+
+	for (i = 0; i < 4; i++) {
+		fill(test, o, 0, i + 1);
+		merge(test, o);
+	}
+	page = xa_load(&o->entries, 0);
+	KUNIT_EXPECT_EQ(test, lodge_page_backoff(page), 7);
+	KUNIT_EXPECT_EQ(test, lodge_page_offset(page), 0ul);
+	for (i = 0; i < 9; i++) {
+		fill(test, o, 0, i + 1);
+		merge(test, o);
+	}
+	KUNIT_EXPECT_EQ(test, lodge_page_backoff(page), LODGE_REST_MAX);
+}
+
+static void parts(struct kunit *test)
+{
+	struct pair *p = test->priv;
+	struct lodge_object *o = p->o[0];
+	int i;
+
+	for (i = 0; i < 4; i++)
+		fill(test, o, i, 3);
+	merge(test, o);
+	/* Shared pages are broken where a part is cleared, absent ones left. */
+	KUNIT_EXPECT_EQ(test, vfs_fallocate(p->file[0], FALLOC_FL_PUNCH_HOLE |
+					    FALLOC_FL_KEEP_SIZE, 100, PAGE_SIZE * 2), 0);
+	KUNIT_EXPECT_EQ(test, state(o, 0), LODGE_PAGE_PRIVATE);
+	KUNIT_EXPECT_EQ(test, state(o, 1), LODGE_PAGE_ABSENT);
+	KUNIT_EXPECT_EQ(test, state(o, 2), LODGE_PAGE_PRIVATE);
+	KUNIT_EXPECT_EQ(test, state(o, 3), LODGE_PAGE_SHARED);
+	KUNIT_EXPECT_EQ(test, lodge_object_zero(o, 8 * PAGE_SIZE + 5,
+						8 * PAGE_SIZE + 9), 0);
+	KUNIT_EXPECT_NULL(test, xa_load(&o->entries, 8));
+	KUNIT_EXPECT_EQ(test, vfs_truncate(&p->file[0]->f_path, PAGE_SIZE + 1), 0);
+	KUNIT_EXPECT_NULL(test, xa_load(&o->entries, 3));
+	KUNIT_EXPECT_EQ(test, nr(o, LODGE_PAGE_PRIVATE), 1);
+	KUNIT_EXPECT_EQ(test, nr(o, LODGE_PAGE_SHARED), 0);
+}
+
+static struct kunit_case object_cases[] = {
+	KUNIT_CASE(absent),
+	KUNIT_CASE(zero_page),
+	KUNIT_CASE(sharing),
+	KUNIT_CASE(stale_hint),
+	KUNIT_CASE(held),
+	KUNIT_CASE(backoff),
+	KUNIT_CASE(parts),
+	{}
+};
+
+static struct kunit_suite object_suite = {
+	.name = "lodge-object",
+	.init = object_test_init,
+	.exit = object_test_exit,
+	.test_cases = object_cases,
+};
+
+kunit_test_suite(object_suite);
