@@ -151,8 +151,7 @@ static enum match match_hint(struct lodge_object *o, pgoff_t index, struct page 
 		lodge_index_remove(&o->domain->index, other);
 		return STALE;
 	}
-	if (page_mapped(other))
-		lodge_object_unview(o2, lodge_page_offset(other), 1);
+	lodge_object_unview(o2, lodge_page_offset(other), 1);
 	/* The entry's reference, and ours. */
 	if (page_count(other) != 2 || PageDirty(other)) {
 		lodge_ksm_count(o->domain, LODGE_KSM_HELD, 1);

@@ -55,7 +55,6 @@ struct window {
 	pgoff_t index[WINDOW];
 	int nr;
 	bool now;		/* no rest for those that are tired */
-	bool mapped;
 	u64 merged, skipped;
 };
 
@@ -71,7 +70,6 @@ static bool take(struct window *w, pgoff_t index, struct page *page)
 	get_page(page);
 	w->page[w->nr] = page;
 	w->index[w->nr++] = index;
-	w->mapped |= page_mapped(page);
 	return true;
 }
 
@@ -82,7 +80,6 @@ static void collect(struct window *w, pgoff_t first, pgoff_t last)
 	void *entry;
 
 	w->nr = 0;
-	w->mapped = false;
 	xas_lock(&xas);
 	xas_for_each_marked(&xas, entry, last, LODGE_WRITTEN) {
 		if (lodge_entry_state(entry) != LODGE_PAGE_PRIVATE)
@@ -103,7 +100,7 @@ static void scan_window(struct window *w, pgoff_t first, pgoff_t last)
 	int i;
 
 	collect(w, first, last);
-	if (w->mapped)
+	if (w->nr)
 		lodge_object_unview(w->o, w->index[0],
 				    w->index[w->nr - 1] - w->index[0] + 1);
 	for (i = 0; i < w->nr; i++) {

@@ -58,6 +58,12 @@ static const struct vm_operations_struct object_vm_ops = {
 	.page_mkwrite = object_mkwrite,
 };
 
+/** lodge_object_mapped - whether a mapping is a shared one of an object */
+bool lodge_object_mapped(const struct vm_area_struct *vma)
+{
+	return vma->vm_ops == &object_vm_ops && (vma->vm_flags & VM_SHARED);
+}
+
 static int object_mmap(struct file *file, struct vm_area_struct *vma)
 {
 	file_accessed(file);

@@ -67,6 +67,7 @@ extern const struct lodge_provider lodge_user_provider;
  *	set under npt.lock (write), read under it
  * @dirty: dirty bitmap while KVM_MEM_LOG_DIRTY_PAGES is set, else NULL
  * @provider: what serves the memory behind it
+ * @view: the object that was found behind it last, or NULL: mem/view.c
  */
 struct lodge_slot {
 	gfn_t base;
@@ -78,6 +79,7 @@ struct lodge_slot {
 	bool invalid;
 	unsigned long *dirty;
 	const struct lodge_provider *provider;
+	struct lodge_view __rcu *view;
 };
 
 /**
@@ -136,6 +138,15 @@ struct lodge_slot *lodge_slot_find(struct lodge_vm *vm, gfn_t gfn);
 struct lodge_slot *lodge_slot_find_vcpu(struct lodge_vcpu *vcpu, gfn_t gfn);
 
 u64 lodge_mem_size(struct lodge_vm *vm);
+/* view.c */
+struct lodge_view;
+void lodge_view_drop(struct lodge_slot *slot);
+int lodge_view_get_atomic(struct lodge_slot *slot, unsigned long hva, bool write,
+			  struct lodge_page *page);
+int lodge_view_get(struct lodge_slot *slot, unsigned long hva, bool write,
+		   struct lodge_page *page);
+void lodge_view_put(struct lodge_page *page, bool dirty);
+
 void lodge_slot_invalidate(struct lodge_vm *vm, struct lodge_slot *slot);
 
 /* After what is marked has been made writable, or written. */

@@ -8,6 +8,7 @@
  * The guest is one that has no TLB: a leaf of the nested tables is used under npt.lock,
  * which whoever takes it out takes for writing.
  */
+#include <linux/fs.h>
 #include <linux/falloc.h>
 #include <linux/file.h>
 #include <linux/mman.h>

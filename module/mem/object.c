@@ -21,8 +21,8 @@
  * knows that nobody is about to map it.
  *
  * Views. The launcher's page tables and those of whoever else maps the file
- * are views, and nested tables are, which today are filled from the launcher's
- * (user.c) and hear of what is taken there by the MMU notifier. So
+ * are views, and nested tables are, which by the MMU notifier hear of what is
+ * taken out of a mapping, even if it isn't there (view.c). So
  * unmap_mapping_pages() takes a page out of all. What guests, launchers and
  * devices wrote is in the page's dirty bit then.
  *
@@ -59,7 +59,9 @@
  */
 void lodge_object_unview(struct lodge_object *o, pgoff_t first, pgoff_t nr)
 {
-	unmap_mapping_pages(o->inode.i_mapping, first, nr, false);
+	/* A mapping that comes now has to ask for the pages. */
+	if (mapping_mapped(o->inode.i_mapping))
+		unmap_mapping_pages(o->inode.i_mapping, first, nr, false);
 }
 
 /* The page that stands for an entry; NULL if nothing does. */
@@ -188,14 +190,12 @@ static int own(struct lodge_object *o, pgoff_t index, void *entry,
 	return 0;
 }
 
-/* The entry goes; it is locked by @page. */
+/* The entry goes; it is locked by @page, which is in no view. */
 static void drop_locked(struct lodge_object *o, pgoff_t index, void *entry,
 			struct page *page)
 {
 	unsigned int state = lodge_entry_state(entry);
 
-	if (page_mapped(page))
-		lodge_object_unview(o, index, 1);
 	xa_erase(&o->entries, index);
 	count(o, entry, -1);
 	if (state == LODGE_PAGE_SHARED) {
@@ -302,9 +302,38 @@ int lodge_object_get(struct lodge_object *o, pgoff_t index, bool write,
 	if (ret || !beyond(o, index))
 		return ret;
 	/* Cut off meanwhile; who cut may not have seen it. */
+	lodge_object_unview(o, index, 1);
 	drop_locked(o, index, xa_load(&o->entries, index), *pagep);
 	lodge_object_put(*pagep);
 	return -EFAULT;
+}
+
+/**
+ * lodge_object_try - the same, where it takes no memory and no waiting
+ * @o: the object, or one that is being freed, under RCU
+ * @index: which page
+ * @write: it will be written
+ *
+ * Context: any but interrupts.
+ * Return: as lodge_object_get() has it, or NULL.
+ */
+struct page *lodge_object_try(struct lodge_object *o, pgoff_t index, bool write)
+{
+	struct page *page;
+	void *entry;
+
+	page = lodge_object_hold(o, index, &entry);
+	if (!page)
+		return NULL;
+	if (!trylock_page(page)) {
+		put_page(page);
+		return NULL;
+	}
+	if (xa_load(&o->entries, index) == entry && !beyond(o, index) &&
+	    will_do(o, index, entry, page, write))
+		return page;
+	lodge_object_put(page);
+	return NULL;
 }
 
 /**
@@ -326,6 +355,61 @@ struct page *lodge_object_peek(struct lodge_object *o, pgoff_t index)
 	return page;
 }
 
+/* Entries that are dropped at a time. */
+#define RUN	32
+
+/* Locks the entry's page; NULL if that can't be had, or the entry is nothing. */
+static struct page *lock_entry(struct lodge_object *o, pgoff_t index, bool wait,
+			       void **entry)
+{
+	struct page *page;
+
+	while ((page = lodge_object_hold(o, index, entry))) {
+		if (wait)
+			lock_page(page);
+		else if (!trylock_page(page))
+			break;
+		if (xa_load(&o->entries, index) == *entry)
+			return page;
+		lodge_object_put(page);
+	}
+	if (page)
+		put_page(page);
+	return NULL;
+}
+
+/*
+ * Drops what is at @first, and what follows it as far as it is private and
+ * can be locked without waiting: one lock is enough to wait for. Where to go on.
+ */
+static pgoff_t drop_run(struct lodge_object *o, pgoff_t first, pgoff_t last)
+{
+	struct page *page[RUN];
+	void *entry[RUN];
+	int nr = 0, i;
+
+	last = min(last, first + RUN - 1);
+	while (first + nr <= last) {
+		page[nr] = lock_entry(o, first + nr, !nr, &entry[nr]);
+		if (!page[nr])
+			break;
+		if (lodge_entry_state(entry[nr++]) == LODGE_PAGE_PRIVATE)
+			continue;
+		/* Others may have the same lock. */
+		if (nr > 1)
+			lodge_object_put(page[--nr]);
+		break;
+	}
+	if (!nr)
+		return first + 1;
+	lodge_object_unview(o, first, nr);
+	for (i = 0; i < nr; i++) {
+		drop_locked(o, first + i, entry[i], page[i]);
+		lodge_object_put(page[i]);
+	}
+	return first + nr;
+}
+
 /**
  * lodge_object_drop - pages go, and are absent
  * @o: the object
@@ -336,23 +420,13 @@ struct page *lodge_object_peek(struct lodge_object *o, pgoff_t index)
  */
 void lodge_object_drop(struct lodge_object *o, pgoff_t first, pgoff_t last)
 {
-	struct page *page;
-	unsigned long index;
-	void *entry;
+	unsigned long index = first;
 
-	xa_for_each_range(&o->entries, index, entry, first, last) {
-		do {
-			page = lodge_object_hold(o, index, &entry);
-			if (!page)
-				break;
-			lock_page(page);
-			if (xa_load(&o->entries, index) == entry)
-				drop_locked(o, index, entry, page);
-			else
-				entry = NULL;
-			lodge_object_put(page);
-		} while (!entry);
+	while (index <= last && xa_find(&o->entries, &index, last, XA_PRESENT)) {
+		index = drop_run(o, index, last);
 		cond_resched();
+		if (!index)
+			break;
 	}
 }
 
@@ -394,6 +468,8 @@ int lodge_object_init(struct lodge_object *o, const char *domain)
 	o->zero = alloc_page(GFP_OBJECT | __GFP_ZERO);
 	if (!o->zero)
 		return -ENOMEM;
+	lodge_index_new(o->zero);
+	lodge_page_set_owner(o->zero, NULL);
 	o->domain = lodge_domain_get(o->inode.i_uid, domain);
 	if (!o->domain) {
 		put_page(o->zero);

@@ -121,6 +121,7 @@ void lodge_object_destroy(struct lodge_object *o);
 
 int lodge_object_get(struct lodge_object *o, pgoff_t index, bool write,
 		     struct page **pagep);
+struct page *lodge_object_try(struct lodge_object *o, pgoff_t index, bool write);
 struct page *lodge_object_peek(struct lodge_object *o, pgoff_t index);
 void lodge_object_drop(struct lodge_object *o, pgoff_t first, pgoff_t last);
 int lodge_object_zero(struct lodge_object *o, loff_t from, loff_t to);
@@ -135,7 +136,14 @@ static inline void lodge_object_put(struct page *page)
 	put_page(page);
 }
 
+/* Of a page, locked: it isn't shared, nor the zero page. */
+static inline bool lodge_page_private(const struct page *page)
+{
+	return page->lru.prev && !((unsigned long)page->lru.prev & 1);
+}
+
 /* file.c, lodgefs.c */
+bool lodge_object_mapped(const struct vm_area_struct *vma);
 extern const struct file_operations lodge_object_fops;
 extern const struct inode_operations lodge_object_iops;
 struct file *lodge_object_file(u64 bytes, u32 flags, const char *domain);

@@ -3,6 +3,7 @@
  * KUnit tests of objects: the states of a page and the ways between them.
  */
 #include <kunit/test.h>
+#include <linux/fs.h>
 #include <linux/falloc.h>
 #include <linux/file.h>
 

@@ -7,7 +7,8 @@
  * slots (slots.c), reads and writes guest memory for the rest of the
  * hypervisor (access.c), and tells the nested tables which host frame lies
  * behind a guest frame: that is a provider's work (struct lodge_provider).
- * The user provider (user.c) serves any memory of the process.
+ * The user provider (user.c) serves any memory of the process, with the help
+ * of view.c where that is an object that the hypervisor owns (object.c).
  *
  * Slots are looked up at each nested fault, so they are an array, sorted by
  * guest frame, that doesn't change: a new one takes its place under vm->srcu,
@@ -242,8 +243,10 @@ static void slots_publish(struct lodge_vm *vm, struct lodge_slots *slots)
 
 static void slot_free(struct lodge_slot *slot)
 {
-	if (slot)
-		kvfree(slot->dirty);
+	if (!slot)
+		return;
+	lodge_view_drop(slot);
+	kvfree(slot->dirty);
 	kfree(slot);
 }
 

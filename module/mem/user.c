@@ -16,7 +16,10 @@
  *
  * One that begins later waits for npt.lock and then finds the new entry.
  *
- * Pages that aren't there are brought in as the process's own access would
+ * Where an object that the hypervisor owns is mapped its pages are taken from it
+ * without asking these tables (view.c), under the same conditions.
+ *
+ * Other pages that aren't there are brought in as the process's own access would
  * bring them in, by fixup_user_fault(), and then looked up again.
  */
 #include <linux/mm.h>
@@ -121,9 +124,18 @@ static int fault_in(unsigned long hva, bool write)
 static int user_get(struct lodge_slot *slot, unsigned long hva, bool write,
 		    bool atomic, struct lodge_page *page)
 {
-	int ret = lookup(hva, write, false, page);
+	int ret = lodge_view_get_atomic(slot, hva, write, page);
 	int tries;
 
+	if (ret == -ENOENT)
+		ret = lookup(hva, write, false, page);
+	if (ret != -EAGAIN || atomic)
+		return ret;
+	/* An object's page, or one that isn't there yet. */
+	ret = lodge_view_get(slot, hva, write, page);
+	if (ret != -ENOENT)
+		return ret;
+	ret = -EAGAIN;
 	/* What was brought in can be gone again: not for ever, though. */
 	for (tries = 0; ret == -EAGAIN && !atomic && tries < 3; tries++) {
 		ret = fault_in(hva, write);
@@ -152,6 +164,7 @@ static void user_touched(kvm_pfn_t pfn, bool accessed, bool dirty)
 const struct lodge_provider lodge_user_provider = {
 	.name = "user",
 	.get = user_get,
+	.release = lodge_view_put,
 	.touched = user_touched,
 };
 
@@ -162,12 +175,13 @@ static struct lodge_vm *notifier_vm(struct mmu_notifier *mn)
 
 /*
  * Does @op to all that is mapped of [start, end), through every slot that
- * overlaps it. The slots are looked at one by one: invalidations outside all
+ * overlaps it; @remapped: other memory may be there then. The slots are looked at
+ * one by one: invalidations outside all
  * of them, the frequent case, are sorted out before.
  */
 static bool notifier_range(struct lodge_vm *vm, enum lodge_npt_op op,
 			   unsigned long start, unsigned long end,
-			   bool may_sleep)
+			   bool may_sleep, bool remapped)
 {
 	struct lodge_slots *slots;
 	unsigned int i, nr;
@@ -186,8 +200,11 @@ static bool notifier_range(struct lodge_vm *vm, enum lodge_npt_op op,
 		unsigned long e = min(end, lodge_slot_hva(slot, slot->base +
 							  slot->npages));
 
-		if (s < e)
-			ret |= lodge_npt_range(vm, op,
+		if (s >= e)
+			continue;
+		if (remapped)
+			lodge_view_drop(slot);
+		ret |= lodge_npt_range(vm, op,
 				slot->base + ((s - slot->hva) >> PAGE_SHIFT),
 				slot->base + (PAGE_ALIGN(e - slot->hva) >>
 					      PAGE_SHIFT),
@@ -220,7 +237,8 @@ static int notifier_start(struct mmu_notifier *mn,
 	 */
 	smp_mb();
 	if (notifier_range(vm, LODGE_NPT_ZAP, range->start, range->end,
-			   mmu_notifier_range_blockable(range)))
+			   mmu_notifier_range_blockable(range),
+			   range->event != MMU_NOTIFY_CLEAR))
 		lodge_npt_flush(vm);
 	return 0;
 }
@@ -243,7 +261,8 @@ static int notifier_clear_flush_young(struct mmu_notifier *mn,
 				      unsigned long start, unsigned long end)
 {
 	struct lodge_vm *vm = notifier_vm(mn);
-	bool young = notifier_range(vm, LODGE_NPT_CLEAR_YOUNG, start, end, false);
+	bool young = notifier_range(vm, LODGE_NPT_CLEAR_YOUNG, start, end, false,
+				    false);
 
 	if (young)
 		lodge_npt_flush(vm);
@@ -254,14 +273,14 @@ static int notifier_clear_young(struct mmu_notifier *mn, struct mm_struct *mm,
 				unsigned long start, unsigned long end)
 {
 	return notifier_range(notifier_vm(mn), LODGE_NPT_CLEAR_YOUNG, start,
-			      end, false);
+			      end, false, false);
 }
 
 static int notifier_test_young(struct mmu_notifier *mn, struct mm_struct *mm,
 			       unsigned long address)
 {
 	return notifier_range(notifier_vm(mn), LODGE_NPT_TEST_YOUNG, address,
-			      address + PAGE_SIZE, false);
+			      address + PAGE_SIZE, false, false);
 }
 
 /* The process is going, its memory still there: no vCPU will run again. */

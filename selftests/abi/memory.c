@@ -658,6 +658,44 @@ TEST_TIMEOUT(churn, 120)
 	      d.broken);
 }
 
+/* The guest's pages come from the object: the launcher's page tables stay empty. */
+TEST(not_mapped)
+{
+	struct guest g;
+	uint64_t entry;
+	int fd, i;
+
+	need_lodge();
+	g = guest_new(8 * PAGE, "tables");
+	fd = OK(open("/proc/self/pagemap", O_RDONLY));
+	for (i = 0; i < 8; i++) {
+		poke(&g, i * PAGE, i);
+		CHECK_EQ(peek(&g, i * PAGE), i);
+		CHECK_EQ(OK(pread(fd, &entry, 8, ((uintptr_t)g.m / PAGE + i) * 8)), 8);
+		CHECK_EQ(entry >> 63, 0);
+	}
+	/* Read-only for the launcher is read-only for the guest. */
+	OK(mprotect(g.m, 8 * PAGE, PROT_READ));
+	CHECK_EQ(peek(&g, PAGE), 1);
+	vcpu_jump(g.v, G_poke);
+	vcpu_args(g.v, AT + PAGE, 9);
+	FAILS(EFAULT, ioctl(g.v->fd, KVM_RUN, 0));
+	OK(mprotect(g.m, 8 * PAGE, PROT_READ | PROT_WRITE));
+	want_mark(g.v, 1);
+	/* Other memory in its place is what the guest sees. */
+	MUST(mmap(g.m, 8 * PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED,
+		  object(8 * PAGE, 0, ""), 0) == g.m);
+	CHECK_EQ(peek(&g, PAGE), 0);
+	MUST(mmap(g.m, 8 * PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED,
+		  g.fd, 0) == g.m);
+	CHECK_EQ(peek(&g, PAGE), 9);
+	MUST(mremap(g.m + PAGE, PAGE, PAGE, MREMAP_MAYMOVE | MREMAP_FIXED, g.m) == g.m);
+	CHECK_EQ(peek(&g, 0), 9);
+	vcpu_jump(g.v, G_peek);
+	vcpu_args(g.v, AT + PAGE, 0);
+	FAILS(EFAULT, ioctl(g.v->fd, KVM_RUN, 0));
+}
+
 /* All that can be taken away from under a guest is, and it is told. */
 TEST(taken_away)
 {

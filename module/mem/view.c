@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * How a guest comes by the pages of an object: a slot's address is resolved, under
+ * mmap_lock, to an object and an offset, and what lies there goes into the
+ * nested tables without the launcher's page tables being asked, or filled.
+ *
+ * The MMU notifier is what makes that safe, as it does for the user provider (user.c):
+ * whoever takes a page of an object out of all views goes through the mappings
+ * of its file, and for each of them the notifier zaps the range, whether the
+ * launcher has mapped the page or not. A page is locked from when it is looked
+ * up until it is mapped, so that its entry doesn't change in between.
+ *
+ * What was resolved is remembered in the slot, so that the next fault can be
+ * served with interrupts off. It is forgotten as soon as the notifier tells of
+ * anything but pages that are taken out of a mapping (MMU_NOTIFY_CLEAR): the mapping
+ * may be another then. Who has read it before meets the invalidation when the page is
+ * to be put in. The object, whose mapping may be gone, is freed by RCU, and has
+ * no entries then.
+ */
+#include <linux/mm.h>
+#include <linux/pkeys.h>
+#include <linux/slab.h>
+#include <linux/userfaultfd_k.h>
+
+#include "lodge.h"
+#include "mem/object.h"
+
+/**
+ * struct lodge_view - what a part of a slot's addresses was resolved to
+ * @object: whose pages are there; not held
+ * @start: the first address
+ * @end: the one after the last
+ * @offset: of the page at @start
+ * @writable: the mapping may be written
+ * @rcu: to free it
+ */
+struct lodge_view {
+	struct lodge_object *object;
+	unsigned long start, end;
+	pgoff_t offset;
+	bool writable;
+	struct rcu_head rcu;
+};
+
+/**
+ * lodge_view_drop - forget what a slot was resolved to
+ * @slot: the slot, under vm->srcu; or one that nobody uses any more
+ */
+void lodge_view_drop(struct lodge_slot *slot)
+{
+	struct lodge_view *view = unrcu_pointer(xchg(&slot->view, NULL));
+
+	if (view)
+		kfree_rcu(view, rcu);
+}
+
+static void view_store(struct lodge_slot *slot, struct lodge_object *o,
+		       const struct vm_area_struct *vma)
+{
+	struct lodge_view *view = kmalloc(sizeof(*view), GFP_KERNEL_ACCOUNT);
+
+	/* Without it each fault is a slow one. */
+	if (!view)
+		return;
+	view->object = o;
+	view->start = vma->vm_start;
+	view->end = vma->vm_end;
+	view->offset = vma->vm_pgoff;
+	view->writable = vma->vm_flags & VM_WRITE;
+	view = unrcu_pointer(xchg(&slot->view, RCU_INITIALIZER(view)));
+	if (view)
+		kfree_rcu(view, rcu);
+}
+
+static bool view_known(struct lodge_slot *slot, unsigned long hva)
+{
+	const struct lodge_view *view;
+	bool known;
+
+	rcu_read_lock();
+	view = rcu_dereference(slot->view);
+	known = view && hva >= view->start && hva < view->end;
+	rcu_read_unlock();
+	return known;
+}
+
+/* The page is locked, and stays so until it is put in. */
+static void found(struct lodge_page *page, struct page *p, bool writable)
+{
+	page->page = p;
+	page->pfn = page_to_pfn(p);
+	page->level = 1;
+	/* One that isn't marked as written asks first. */
+	page->writable = writable && lodge_page_private(p) && PageDirty(p);
+}
+
+/**
+ * lodge_view_get_atomic - a page of an object, where a slot is known to have one
+ * @slot: the slot
+ * @hva: where
+ * @write: it will be written
+ * @page: set to the page; lodge_view_put() lets it go
+ *
+ * Context: interrupts may be off.
+ * Return: 0, -EAGAIN if it takes lodge_view_get(), -ENOENT if nothing is known.
+ */
+int lodge_view_get_atomic(struct lodge_slot *slot, unsigned long hva, bool write,
+			  struct lodge_page *page)
+{
+	const struct lodge_view *view;
+	int ret = -ENOENT;
+	struct page *p;
+
+	rcu_read_lock();
+	view = rcu_dereference(slot->view);
+	if (!view || hva < view->start || hva >= view->end)
+		goto out;
+	ret = -EAGAIN;
+	if (write && !view->writable)
+		goto out;
+	p = lodge_object_try(view->object, view->offset +
+			     ((hva - view->start) >> PAGE_SHIFT), write);
+	if (!p)
+		goto out;
+	found(page, p, view->writable);
+	ret = 0;
+out:
+	rcu_read_unlock();
+	return ret;
+}
+
+/* Other mappings have their own ideas of who may touch a page, and when. */
+static bool is_view(const struct vm_area_struct *vma, bool write)
+{
+	return lodge_object_mapped(vma) && !userfaultfd_armed((void *)vma) &&
+	       !vma_pkey((void *)vma) && (vma->vm_flags & VM_READ) &&
+	       (!write || (vma->vm_flags & VM_WRITE));
+}
+
+/**
+ * lodge_view_get - the page of an object that a mapping of the process has
+ * @slot: the slot
+ * @hva: where
+ * @write: it will be written
+ * @page: set to the page; lodge_view_put() lets it go
+ *
+ * Context: may sleep; of the slot's process.
+ * Return: 0; -ENOENT if no object is mapped there; -EFAULT beyond its end, -ENOMEM.
+ */
+int lodge_view_get(struct lodge_slot *slot, unsigned long hva, bool write,
+		   struct lodge_page *page)
+{
+	struct vm_area_struct *vma;
+	struct lodge_object *o;
+	struct page *p;
+	int ret;
+
+	mmap_read_lock(current->mm);
+	vma = vma_lookup(current->mm, hva);
+	ret = vma && is_view(vma, write) ? 0 : -ENOENT;
+	if (ret)
+		goto out;
+	/* The mapping holds the object; then its locked page does. */
+	o = lodge_object(file_inode(vma->vm_file));
+	ret = lodge_object_get(o, vma->vm_pgoff + ((hva - vma->vm_start) >> PAGE_SHIFT),
+			       write, &p);
+	if (ret)
+		goto out;
+	found(page, p, vma->vm_flags & VM_WRITE);
+	if (!view_known(slot, hva))
+		view_store(slot, o, vma);
+out:
+	mmap_read_unlock(current->mm);
+	return ret;
+}
+
+/** lodge_view_put - a page has been put into the nested tables, or not */
+void lodge_view_put(struct lodge_page *page, bool dirty)
+{
+	if (page->page)
+		lodge_object_put(page->page);
+}
