@@ -37,12 +37,14 @@ struct lodge_stable {
  * @stable: the shared page
  * @object: whose entry it is
  * @index: which one
+ * @seen: the page may be in a view of the object
  */
 struct lodge_sharer {
 	struct hlist_node node;
 	struct lodge_stable *stable;
 	struct lodge_object *object;
-	pgoff_t index;
+	u32 index;
+	bool seen;
 };
 
 static inline struct lodge_sharer *lodge_sharer(const void *entry)

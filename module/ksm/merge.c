@@ -76,6 +76,7 @@ static void share(struct lodge_stable *stable, struct lodge_object *o, pgoff_t i
 	sharer->stable = stable;
 	sharer->object = o;
 	sharer->index = index;
+	sharer->seen = false;
 	hlist_add_head(&sharer->node, &stable->sharers);
 	WRITE_ONCE(stable->nr, stable->nr + 1);
 	atomic_long_inc(&d->sharers);
@@ -147,11 +148,17 @@ static enum match match_stable(struct lodge_object *o, pgoff_t index, struct pag
 static enum match match_hint(struct lodge_object *o, pgoff_t index, struct page *page,
 			     struct lodge_object *o2, struct page *other)
 {
+	pgoff_t index2 = lodge_page_offset(other);
+
 	if (PageDirty(other) || !READ_ONCE(o2->mergeable)) {
 		lodge_index_remove(&o->domain->index, other);
 		return STALE;
 	}
-	lodge_object_unview(o2, lodge_page_offset(other), 1);
+	if (lodge_page_seen(other)) {
+		lodge_object_unview(o2, index2, 1);
+		lodge_page_set_offset(other, index2, lodge_page_rest(other),
+				      lodge_page_backoff(other));
+	}
 	/* The entry's reference, and ours. */
 	if (page_count(other) != 2 || PageDirty(other)) {
 		lodge_ksm_count(o->domain, LODGE_KSM_HELD, 1);
@@ -285,6 +292,8 @@ bool lodge_ksm_take_over(struct lodge_sharer *sharer)
 	lodge_index_remove(&o->domain->index, page);
 	lodge_page_set_owner(page, o);
 	lodge_page_set_offset(page, sharer->index, LODGE_REST_BROKEN, LODGE_REST_BROKEN);
+	if (sharer->seen)
+		lodge_page_set_seen(page);
 	lodge_object_replace(o, sharer->index, lodge_sharer_entry(sharer), page);
 	sharer_free(sharer);
 	lodge_ksm_broken(o);

@@ -55,21 +55,21 @@ struct window {
 	pgoff_t index[WINDOW];
 	int nr;
 	bool now;		/* no rest for those that are tired */
+	bool seen;
 	u64 merged, skipped;
 };
 
 static bool take(struct window *w, pgoff_t index, struct page *page)
 {
-	u8 rest = lodge_page_rest(page);
-
-	if (rest && !w->now) {
-		lodge_page_set_offset(page, index, rest - 1, lodge_page_backoff(page));
+	if (lodge_page_rest(page) && !w->now) {
+		lodge_page_rested(page);
 		lodge_ksm_count(w->o->domain, LODGE_KSM_COOLING, 1);
 		return false;
 	}
 	get_page(page);
 	w->page[w->nr] = page;
 	w->index[w->nr++] = index;
+	w->seen |= lodge_page_seen(page);
 	return true;
 }
 
@@ -80,6 +80,7 @@ static void collect(struct window *w, pgoff_t first, pgoff_t last)
 	void *entry;
 
 	w->nr = 0;
+	w->seen = false;
 	xas_lock(&xas);
 	xas_for_each_marked(&xas, entry, last, LODGE_WRITTEN) {
 		if (lodge_entry_state(entry) != LODGE_PAGE_PRIVATE)
@@ -100,7 +101,7 @@ static void scan_window(struct window *w, pgoff_t first, pgoff_t last)
 	int i;
 
 	collect(w, first, last);
-	if (w->nr)
+	if (w->seen)
 		lodge_object_unview(w->o, w->index[0],
 				    w->index[w->nr - 1] - w->index[0] + 1);
 	for (i = 0; i < w->nr; i++) {

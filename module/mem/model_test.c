@@ -78,7 +78,7 @@ static void launcher(struct actor *a, int o, int page, bool write, int view, u64
 	if (write)
 		a->m->ref[a->nr][o][page] = value;
 	ret = write ? put_user(value, p) : get_user(value, p);
-	expect(a, write ? "launcher's write" : "launcher's read", o, page, ret, value);
+	expect(a, write ? "write by address" : "read by address", o, page, ret, value);
 }
 
 /* One try: -EAGAIN if the leaf went again before it was used. */
@@ -132,7 +132,7 @@ static void guest(struct actor *a, int o, int page, bool write, u64 value)
 		ret = guest_try(w, &w->vcpu[a->nr], gpa, write, &value);
 		cond_resched();
 	} while (ret == -EAGAIN && ++tries < 100000);
-	expect(a, write ? "guest's write" : "guest's read", o, page, ret, value);
+	expect(a, write ? "nested write" : "nested read", o, page, ret, value);
 }
 
 static void syscall(struct actor *a, int o, int page, bool write, u64 value)

@@ -26,6 +26,9 @@
  * unmap_mapping_pages() takes a page out of all. What guests, launchers and
  * devices wrote is in the page's dirty bit then.
  *
+ * That is dear, so each entry remembers whether its page was given to anybody since it
+ * was taken out: the private page, the struct lodge_sharer, ENTRY_ZERO_SEEN, ENTRY_HOLE.
+ *
  * Writing. The kernel maps a page of a shared mapping for reading until it is
  * written, and asks then (page_mkwrite). What is shared, or zero, has become a
  * private page when it answers. At that time the page's dirty bit is set and its
@@ -46,6 +49,9 @@
 #include "ksm/ksm.h"
 
 #define GFP_OBJECT	(GFP_HIGHUSER | __GFP_ACCOUNT)
+/* In page_private() of a page that is nobody's yet: what is in it. */
+#define SPARE_DIRTY	0
+#define SPARE_ZERO	1
 /* A page is mapped no more often than this; what maps the zero page counts. */
 #define MAPPED_MAX	(INT_MAX / 2)
 
@@ -102,6 +108,19 @@ struct page *lodge_object_hold(struct lodge_object *o, pgoff_t index, void **ent
 	return page;
 }
 
+/* Whether @page, locked now, still is what lodge_object_hold() said. */
+static bool is_still(struct lodge_object *o, pgoff_t index, void *entry,
+		     struct page *page)
+{
+	bool ret;
+
+	/* A struct lodge_sharer can be another one, in the same place. */
+	xa_lock(&o->entries);
+	ret = xa_load(&o->entries, index) == entry && entry_page(o, entry) == page;
+	xa_unlock(&o->entries);
+	return ret;
+}
+
 static void count(struct lodge_object *o, void *entry, long n)
 {
 	unsigned int state = lodge_entry_state(entry);
@@ -151,6 +170,35 @@ static void adopt(struct lodge_object *o, pgoff_t index, struct page *page,
 	get_page(page);
 }
 
+/* Whether the entry's page was given to anybody since it was in no view. */
+static bool entry_seen(void *entry, struct page *page)
+{
+	switch (lodge_entry_state(entry)) {
+	case LODGE_PAGE_PRIVATE:
+		return lodge_page_seen(page);
+	case LODGE_PAGE_SHARED:
+		return lodge_sharer(entry)->seen;
+	default:
+		return entry != ENTRY_ZERO;
+	}
+}
+
+/* It is given to somebody now; it is locked. */
+static void see(struct lodge_object *o, pgoff_t index, void *entry, struct page *page)
+{
+	switch (lodge_entry_state(entry)) {
+	case LODGE_PAGE_PRIVATE:
+		lodge_page_set_seen(page);
+		break;
+	case LODGE_PAGE_SHARED:
+		lodge_sharer(entry)->seen = true;
+		break;
+	default:
+		if (entry == ENTRY_ZERO)
+			xa_store(&o->entries, index, ENTRY_ZERO_SEEN, 0);
+	}
+}
+
 static void disown(struct page *page)
 {
 	lodge_page_set_owner(page, NULL);
@@ -165,12 +213,17 @@ static void disown(struct page *page)
 static int own(struct lodge_object *o, pgoff_t index, void *entry,
 	       struct page *page, struct page *spare)
 {
-	bool shared = lodge_entry_state(entry) == LODGE_PAGE_SHARED;
+	unsigned int state = lodge_entry_state(entry);
+	bool shared = state == LODGE_PAGE_SHARED;
 	void *was;
 
 	if (shared)
 		copy_highpage(spare, page);
-	adopt(o, index, spare, entry == ENTRY_ZERO || shared);
+	else if (page_private(spare) != SPARE_ZERO)
+		clear_highpage(spare);
+	/* As it is if it isn't taken. */
+	set_page_private(spare, shared ? SPARE_DIRTY : SPARE_ZERO);
+	adopt(o, index, spare, shared || state == LODGE_PAGE_ZERO);
 	was = xa_cmpxchg(&o->entries, index, entry, spare, GFP_KERNEL_ACCOUNT);
 	if (was != entry) {
 		disown(spare);
@@ -178,12 +231,12 @@ static int own(struct lodge_object *o, pgoff_t index, void *entry,
 	}
 	count(o, entry, -1);
 	count(o, spare, 1);
+	set_page_private(spare, 0);
 	written(o, index, spare);
-	if (!entry)
-		return 0;
 	/* What others saw until now; the new page is locked. */
-	lodge_object_unview(o, index, 1);
-	if (entry != ENTRY_HOLE)
+	if (entry && entry_seen(entry, page))
+		lodge_object_unview(o, index, 1);
+	if (shared || state == LODGE_PAGE_ZERO)
 		lodge_ksm_broken(o);
 	if (shared)
 		lodge_ksm_unshare(lodge_sharer(entry));
@@ -218,15 +271,31 @@ static bool will_do(struct lodge_object *o, pgoff_t index, void *entry,
 {
 	unsigned int state = lodge_entry_state(entry);
 
-	if (!write)
-		return page != o->zero || page_ref_count(page) < MAPPED_MAX;
+	if (!write && page == o->zero && page_ref_count(page) > MAPPED_MAX)
+		return false;
+	if (!write) {
+		see(o, index, entry, page);
+		return true;
+	}
 	/* The last one that shares a page may keep it. */
 	if (state != LODGE_PAGE_PRIVATE &&
 	    !(state == LODGE_PAGE_SHARED &&
 	      lodge_ksm_take_over(lodge_sharer(entry))))
 		return false;
+	lodge_page_set_seen(page);
 	written(o, index, page);
 	return true;
+}
+
+/* A page to be given to an entry; what will be copied over needn't be cleared. */
+static struct page *spare_new(void *entry)
+{
+	bool copied = lodge_entry_state(entry) == LODGE_PAGE_SHARED;
+	struct page *spare = alloc_page(GFP_OBJECT | (copied ? 0 : __GFP_ZERO));
+
+	if (spare)
+		set_page_private(spare, copied ? SPARE_DIRTY : SPARE_ZERO);
+	return spare;
 }
 
 /* One try: -EAGAIN if the entry has changed, -ENODATA without a @spare. */
@@ -246,7 +315,7 @@ static int try_get(struct lodge_object *o, pgoff_t index, bool write,
 	}
 	if (page) {
 		lock_page(page);
-		if (xa_load(&o->entries, index) != entry) {
+		if (!is_still(o, index, entry, page)) {
 			ret = -EAGAIN;
 		} else if (will_do(o, index, entry, page, write)) {
 			*pagep = page;
@@ -258,6 +327,7 @@ static int try_get(struct lodge_object *o, pgoff_t index, bool write,
 	if (!ret)
 		ret = own(o, index, entry, page, *spare);
 	if (!ret) {
+		lodge_page_set_seen(*spare);
 		*pagep = *spare;
 		*spare = NULL;
 	}
@@ -294,11 +364,13 @@ int lodge_object_get(struct lodge_object *o, pgoff_t index, bool write,
 		if (ret != -ENODATA)
 			continue;
 		/* Charging can take long: nothing is locked. */
-		spare = alloc_page(GFP_OBJECT | __GFP_ZERO);
+		spare = spare_new(xa_load(&o->entries, index));
 		ret = spare ? -EAGAIN : -ENOMEM;
 	} while (ret == -EAGAIN);
-	if (spare)
+	if (spare) {
+		set_page_private(spare, 0);
 		put_page(spare);
+	}
 	if (ret || !beyond(o, index))
 		return ret;
 	/* Cut off meanwhile; who cut may not have seen it. */
@@ -329,7 +401,7 @@ struct page *lodge_object_try(struct lodge_object *o, pgoff_t index, bool write)
 		put_page(page);
 		return NULL;
 	}
-	if (xa_load(&o->entries, index) == entry && !beyond(o, index) &&
+	if (is_still(o, index, entry, page) && !beyond(o, index) &&
 	    will_do(o, index, entry, page, write))
 		return page;
 	lodge_object_put(page);
@@ -369,7 +441,7 @@ static struct page *lock_entry(struct lodge_object *o, pgoff_t index, bool wait,
 			lock_page(page);
 		else if (!trylock_page(page))
 			break;
-		if (xa_load(&o->entries, index) == *entry)
+		if (is_still(o, index, *entry, page))
 			return page;
 		lodge_object_put(page);
 	}
@@ -386,6 +458,7 @@ static pgoff_t drop_run(struct lodge_object *o, pgoff_t first, pgoff_t last)
 {
 	struct page *page[RUN];
 	void *entry[RUN];
+	bool seen = false;
 	int nr = 0, i;
 
 	last = min(last, first + RUN - 1);
@@ -402,7 +475,10 @@ static pgoff_t drop_run(struct lodge_object *o, pgoff_t first, pgoff_t last)
 	}
 	if (!nr)
 		return first + 1;
-	lodge_object_unview(o, first, nr);
+	for (i = 0; i < nr; i++)
+		seen |= entry_seen(entry[i], page[i]);
+	if (seen)
+		lodge_object_unview(o, first, nr);
 	for (i = 0; i < nr; i++) {
 		drop_locked(o, first + i, entry[i], page[i]);
 		lodge_object_put(page[i]);

@@ -27,6 +27,7 @@ struct mem_cgroup;
  */
 #define ENTRY_HOLE	xa_mk_value(LODGE_PAGE_ABSENT << 1)	/* was read */
 #define ENTRY_ZERO	xa_mk_value(LODGE_PAGE_ZERO << 1)
+#define ENTRY_ZERO_SEEN	xa_mk_value(LODGE_PAGE_ZERO << 1 | BIT(8))
 #define ENTRY_TAG	3
 
 /* Written since it was last hashed, or never hashed. */
@@ -75,7 +76,7 @@ static inline unsigned int lodge_entry_state(const void *entry)
 	case ENTRY_TAG:
 		return LODGE_PAGE_SHARED;
 	default:
-		return xa_to_value(entry) >> 1;
+		return xa_to_value(entry) >> 1 & 0x7f;
 	}
 }
 
@@ -110,6 +111,24 @@ static inline u8 lodge_page_backoff(const struct page *page)
 	return page->index >> 40;
 }
 
+/* One pass less. */
+static inline void lodge_page_rested(struct page *page)
+{
+	page->index -= BIT_ULL(32);
+}
+
+/* Whether it may be in a view; what isn't, needn't be taken out. */
+static inline bool lodge_page_seen(const struct page *page)
+{
+	return page->index & BIT_ULL(48);
+}
+
+static inline void lodge_page_set_seen(struct page *page)
+{
+	page->index |= BIT_ULL(48);
+}
+
+/* And it is in no view. */
 static inline void lodge_page_set_offset(struct page *page, pgoff_t offset,
 					 u8 rest, u8 backoff)
 {
