@@ -19,6 +19,7 @@
 #include <asm/debugreg.h>
 #include <asm/trapnr.h>
 
+#include "balloon/balloon.h"
 #include "compat.h"
 #include "cpuid.h"
 #include "emulate/emulate.h"
@@ -219,6 +220,7 @@ struct lodge_vm {
 	struct lodge_irq irq;
 	struct lodge_vm_tsc tsc;
 	struct lodge_vm_pv pv;
+	struct lodge_balloon *balloon;	/* balloon/balloon.c, under its lock */
 
 	u64 tss_addr;
 	u64 identity_map_addr;

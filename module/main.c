@@ -171,6 +171,7 @@ module_init(lodge_init);
 static void __exit lodge_exit(void)
 {
 	misc_deregister(&lodge_misc);
+	lodge_balloon_exit();
 	preempt_notifier_dec();
 	lodge_netlink_exit();
 	lodge_hw_exit();

@@ -28,6 +28,7 @@
 #include "msr.h"
 #include "netlink.h"
 #include "trace.h"
+#include "uapi/lodge.h"
 
 /*
  * Whoever has the lock and finds a VM has a whole one: to be hidden is the first
@@ -48,6 +49,7 @@ static void vm_destroy(struct lodge_vm *vm)
 	mutex_unlock(&lodge_vms_lock);
 	atomic_dec(&lodge_nr_vms);
 
+	lodge_balloon_destroy(vm);
 	/* Devices first: their timers and eventfds reach for vCPUs. */
 	lodge_irq_destroy(vm);
 	/* The notifier, which goes with it, asks vCPUs to flush. */
@@ -223,6 +225,9 @@ VM_HANDLER(vm_get_clock, lodge_pv_get_clock)
 VM_HANDLER(vm_set_clock, lodge_pv_set_clock)
 VM_HANDLER(vm_enable_cap, lodge_cap_enable_vm)
 VM_HANDLER(vm_name, vm_set_name)
+VM_HANDLER(vm_balloon_set, lodge_balloon_set)
+VM_HANDLER(vm_balloon_get, lodge_balloon_get)
+VM_HANDLER(vm_balloon_report, lodge_balloon_report)
 
 static const struct {
 	unsigned int cmd;
@@ -243,6 +248,9 @@ static const struct {
 	{ KVM_CHECK_EXTENSION,		vm_check_extension },
 	{ KVM_GET_STATS_FD,		vm_stats_fd },
 	{ LODGE_VM_SET_NAME,		vm_name },
+	{ LODGE_BALLOON_SET,		vm_balloon_set },
+	{ LODGE_BALLOON_GET,		vm_balloon_get },
+	{ LODGE_BALLOON_REPORT,		vm_balloon_report },
 };
 
 static long vm_ioctl(struct file *file, unsigned int cmd, unsigned long arg)

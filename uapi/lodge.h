@@ -3,8 +3,9 @@
 #define _UAPI_LODGE_H
 
 /*
- * What lodge adds to the KVM API: memory that the hypervisor owns, and a control
- * plane over netlink, further down.
+ * What lodge adds to the KVM API: memory that the hypervisor owns, names and
+ * balloons of VMs, and a control plane over netlink. One ioctl type for all: 0x00 on
+ * the node, 0x10 on an object, 0x20 and 0x40 on a VM.
  *
  * Each argument of an ioctl begins with its own size, so that it can grow: a caller that
  * knows less gets the defaults, one that knows more than the module gets E2BIG,
@@ -177,8 +178,7 @@ struct lodge_domain_info {
 	__u64 skip_full;
 };
 
-/* ioctls of a VM's descriptor */
-#define LODGEIO			0xBB
+/* --- a VM: ioctls of its descriptor --- */
 
 #define LODGE_NAME_SIZE		64
 
@@ -192,7 +192,7 @@ struct lodge_vm_name {
 	char name[LODGE_NAME_SIZE];
 };
 
-#define LODGE_VM_SET_NAME	_IOW(LODGEIO, 0x00, struct lodge_vm_name)
+#define LODGE_VM_SET_NAME	_IOW(LODGE_IO, 0x40, struct lodge_vm_name)
 
 /*
  * The generic netlink family. Documentation/netlink/specs/lodge.yaml says what
@@ -268,5 +268,87 @@ enum {
 	__LODGE_A_COUNTER_MAX,
 	LODGE_A_COUNTER_MAX = (__LODGE_A_COUNTER_MAX - 1)
 };
+
+/*
+ * The balloon of a VM: Documentation/balloon.rst. Amounts are in bytes, rounded down
+ * to whole pages; target and actual are what the guest has, not what it gave.
+ */
+#define LODGE_BALLOON_AUTO		(1u << 0)	/* the target is computed */
+#define LODGE_BALLOON_SAMPLE		(1u << 1)	/* get: end a sampling period now */
+
+#define LODGE_BALLOON_MAX_MEMORY	(1ull << 48)
+#define LODGE_BALLOON_MAX_SHARES	(1u << 20)
+#define LODGE_BALLOON_NR_STATS		16
+
+/**
+ * struct lodge_balloon_config - LODGE_BALLOON_SET
+ * @size: of this structure
+ * @flags: LODGE_BALLOON_AUTO or 0
+ * @eventfd: signalled when the target changes; -1 for none
+ * @shares: the VM's weight in its domain, 1 to LODGE_BALLOON_MAX_SHARES
+ * @memory: what the guest has with an empty balloon; 0 takes the balloon away
+ * @reservation: no target is below
+ * @target: without LODGE_BALLOON_AUTO: from @reservation to @memory
+ */
+struct lodge_balloon_config {
+	__u32 size;
+	__u32 flags;
+	__s32 eventfd;
+	__u32 shares;
+	__u64 memory;
+	__u64 reservation;
+	__u64 target;
+};
+
+/**
+ * struct lodge_balloon_report - LODGE_BALLOON_REPORT
+ * @size: of this structure
+ * @flags: 0
+ * @actual: what the guest has now
+ * @valid: bit n says that stat[n] is known
+ * @stat: by VIRTIO_BALLOON_S_*, as the guest tells them
+ */
+struct lodge_balloon_report {
+	__u32 size;
+	__u32 flags;
+	__u64 actual;
+	__u64 valid;
+	__u64 stat[LODGE_BALLOON_NR_STATS];
+};
+
+/**
+ * struct lodge_balloon_state - LODGE_BALLOON_GET
+ * @size: of this structure; the kernel's comes back
+ * @flags: LODGE_BALLOON_SAMPLE or 0; LODGE_BALLOON_AUTO or 0 comes back
+ * @shares: as set
+ * @sampled: pages looked at in the last sampling period
+ * @memory: as set
+ * @reservation: as set
+ * @target: what the guest shall have
+ * @actual: as reported; before that, @memory
+ * @resident: what the nested tables map now
+ * @active: what the guest is estimated to use
+ * @valid: as reported
+ * @stat: as reported
+ */
+struct lodge_balloon_state {
+	__u32 size;
+	__u32 flags;
+	__u32 shares;
+	__u32 sampled;
+	__u64 memory;
+	__u64 reservation;
+	__u64 target;
+	__u64 actual;
+	__u64 resident;
+	__u64 active;
+	__u64 valid;
+	__u64 stat[LODGE_BALLOON_NR_STATS];
+};
+
+/* On a VM. The size is in the structure and not in the number. */
+#define LODGE_BALLOON_SET	_IO(LODGE_IO, 0x20)	/* lodge_balloon_config */
+#define LODGE_BALLOON_GET	_IO(LODGE_IO, 0x21)	/* lodge_balloon_state */
+#define LODGE_BALLOON_REPORT	_IO(LODGE_IO, 0x22)	/* lodge_balloon_report */
 
 #endif

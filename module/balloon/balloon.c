@@ -1,0 +1,498 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/**
+ * DOC: Balloon
+ *
+ * A balloon is a device of the launcher's: a driver in the guest gives pages up or
+ * takes them back until it has what the device says, the target. This room
+ * says what the target is, and knows nothing of the device. The launcher
+ * makes a VM's balloon (LODGE_BALLOON_SET), hears of a new target by an eventfd,
+ * asks for it (LODGE_BALLOON_GET), and tells what has become of it
+ * (LODGE_BALLOON_REPORT).
+ *
+ * Objects. A balloon (struct lodge_balloon) is its VM's, charged to who made it, and
+ * goes with the VM. The VMs of one user are a domain. In a domain memory is divided
+ * by shares, with a tax on what is idle: policy.c, which is arithmetic and
+ * nothing else. A VM whose target was set by hand takes part with what it was given.
+ * How much there is to be divided is a parameter, or follows from what the host
+ * has left. What a VM uses is estimated from samples: sample.c.
+ *
+ * All of that is done by one delayed work, once a period, while any VM wants its
+ * target computed, and without sampling when something was set.
+ *
+ * What is divided is what guests should have. None is made to comply: a guest that
+ * has no driver, or an evil one, keeps what it has, and what others get is then
+ * more than there is.
+ *
+ * Locks. balloon_lock is held for all of it. It is taken with no other lock held,
+ * and npt.lock is taken under it, and vm->srcu for reading. Nobody waits for a
+ * vCPU, or for SRCU, under it.
+ */
+#include <linux/eventfd.h>
+#include <linux/mm.h>
+#include <linux/module.h>
+#include <linux/moduleparam.h>
+#include <linux/slab.h>
+#include <linux/uaccess.h>
+#include <linux/workqueue.h>
+
+#include "lodge.h"
+#include "../uapi/lodge.h"
+
+struct lodge_balloon {
+	struct list_head list;	/* all, those of a domain beside each other */
+	struct lodge_vm *vm;
+	struct eventfd_ctx *event;
+	bool automatic;
+	u64 shares;
+	u64 memory, reservation, target;	/* pages */
+	u64 actual, valid;			/* as reported */
+	u64 stat[LODGE_BALLOON_NR_STATS];
+	struct lodge_claim claim;
+	struct lodge_estimate estimate;
+	struct lodge_sample sample;
+};
+
+static DEFINE_MUTEX(balloon_lock);
+static LIST_HEAD(balloons);
+static unsigned int nr_automatic;
+
+static unsigned int balloon_tax = 75;
+static unsigned int balloon_budget;
+static unsigned int balloon_reserve;
+static unsigned int balloon_period_ms = 5000;
+
+static void work_fn(struct work_struct *work);
+static DECLARE_DELAYED_WORK(balloon_work, work_fn);
+
+static int set_tax(const char *val, const struct kernel_param *kp)
+{
+	return param_set_uint_minmax(val, kp, 0, LODGE_MAX_TAX);
+}
+
+static int set_period(const char *val, const struct kernel_param *kp)
+{
+	int ret = param_set_uint_minmax(val, kp, 100, 3600 * MSEC_PER_SEC);
+
+	/* Not at load, when there is nothing to be waited for. */
+	if (!ret && delayed_work_pending(&balloon_work))
+		mod_delayed_work(system_unbound_wq, &balloon_work, 0);
+	return ret;
+}
+
+static const struct kernel_param_ops tax_ops = {
+	.set = set_tax, .get = param_get_uint,
+};
+
+static const struct kernel_param_ops period_ops = {
+	.set = set_period, .get = param_get_uint,
+};
+
+module_param_cb(balloon_tax, &tax_ops, &balloon_tax, 0644);
+MODULE_PARM_DESC(balloon_tax, "tax on guests' idle memory in percent, 0 to 99");
+module_param_cb(balloon_period_ms, &period_ops, &balloon_period_ms, 0644);
+MODULE_PARM_DESC(balloon_period_ms, "milliseconds between two computations of targets");
+module_param(balloon_budget, uint, 0644);
+MODULE_PARM_DESC(balloon_budget, "MiB for the guests of one user; 0: as the host has it");
+module_param(balloon_reserve, uint, 0644);
+MODULE_PARM_DESC(balloon_reserve, "MiB that the host shall keep available; 0: an eighth of its memory");
+
+static u64 mib_to_pages(unsigned int mib)
+{
+	return (u64)mib << (20 - PAGE_SHIFT);
+}
+
+/* Pages that the nested tables map. */
+static u64 resident(struct lodge_vm *vm)
+{
+	u64 pages = 0;
+	int level;
+
+	for (level = 1; level <= 3; level++)
+		pages += (u64)atomic64_read(&vm->npt.pages[level]) <<
+			 9 * (level - 1);
+	return pages;
+}
+
+static void sample(struct lodge_balloon *b)
+{
+	struct lodge_vm *vm = b->vm;
+	int idx = srcu_read_lock(&vm->srcu);
+
+	lodge_estimate_add(&b->estimate, lodge_sample_end(vm, &b->sample),
+			   b->sample.nr);
+	lodge_sample_begin(vm, &b->sample);
+	srcu_read_unlock(&vm->srcu, idx);
+}
+
+static u64 active(const struct lodge_balloon *b)
+{
+	return lodge_estimate_active(&b->estimate,
+				     b->estimate.periods ? b->sample.pages :
+				     b->memory);
+}
+
+/* What is hardly a change isn't told: guests would never come to rest. */
+static void aim(struct lodge_balloon *b, u64 target)
+{
+	u64 diff = max(target, b->target) - min(target, b->target);
+
+	if (!diff || (diff < b->memory / 128 && target != b->claim.min &&
+		      target != b->claim.max))
+		return;
+	b->target = target;
+	if (b->event)
+		lodge_eventfd_signal(b->event);
+}
+
+static bool same_domain(const struct lodge_balloon *a,
+			const struct lodge_balloon *b)
+{
+	return uid_eq(a->vm->uid, b->vm->uid);
+}
+
+static bool ends_domain(struct lodge_balloon *b)
+{
+	return list_is_last(&b->list, &balloons) ||
+	       !same_domain(b, list_next_entry(b, list));
+}
+
+static void share_domain(struct list_head *claims, u64 budget)
+{
+	struct lodge_claim *c, *n;
+
+	lodge_policy_share(claims, budget, READ_ONCE(balloon_tax));
+	list_for_each_entry_safe(c, n, claims, list) {
+		list_del(&c->list);
+		aim(container_of(c, struct lodge_balloon, claim), c->target);
+	}
+}
+
+static s64 host_spare(void)
+{
+	u64 reserve = mib_to_pages(READ_ONCE(balloon_reserve));
+
+	return si_mem_available() - (reserve ?: totalram_pages() / 8);
+}
+
+static void share_all(void)
+{
+	u64 budget = mib_to_pages(READ_ONCE(balloon_budget));
+	u64 held = 0, all_held = 0, domains = 0;
+	s64 spare = host_spare();
+	struct lodge_balloon *b;
+	LIST_HEAD(claims);
+
+	list_for_each_entry(b, &balloons, list) {
+		all_held += resident(b->vm);
+		domains += ends_domain(b);
+	}
+	list_for_each_entry(b, &balloons, list) {
+		u64 has = resident(b->vm);
+
+		b->claim.shares = b->shares;
+		b->claim.min = b->automatic ? b->reservation : b->target;
+		b->claim.max = b->automatic ? b->memory : b->target;
+		b->claim.active = active(b);
+		list_add_tail(&b->claim.list, &claims);
+		held += has;
+		if (!ends_domain(b))
+			continue;
+		share_domain(&claims, budget ?:
+			     lodge_policy_budget(min(held, all_held), all_held,
+						 domains, spare));
+		held = 0;
+	}
+}
+
+static void run_again(void)
+{
+	if (nr_automatic)
+		queue_delayed_work(system_unbound_wq, &balloon_work,
+				   msecs_to_jiffies(READ_ONCE(balloon_period_ms)));
+}
+
+static void work_fn(struct work_struct *work)
+{
+	struct lodge_balloon *b;
+
+	mutex_lock(&balloon_lock);
+	/* A target set by hand doesn't depend on what is used. */
+	list_for_each_entry(b, &balloons, list) {
+		if (b->automatic)
+			sample(b);
+		cond_resched();
+	}
+	share_all();
+	run_again();
+	mutex_unlock(&balloon_lock);
+}
+
+/* One that nobody finds any more, or NULL. */
+static void free_balloon(struct lodge_balloon *b)
+{
+	if (b && b->event)
+		eventfd_ctx_put(b->event);
+	kfree(b);
+}
+
+static void remove_balloon(struct lodge_balloon *b)
+{
+	list_del(&b->list);
+	nr_automatic -= b->automatic;
+	b->vm->balloon = NULL;
+}
+
+static void add_balloon(struct lodge_vm *vm, struct lodge_balloon *b)
+{
+	struct list_head *after = &balloons;
+	struct lodge_balloon *other;
+
+	b->vm = vm;
+	list_for_each_entry(other, &balloons, list)
+		if (same_domain(other, b))
+			after = &other->list;
+	list_add(&b->list, after);
+	vm->balloon = b;
+}
+
+/* By hand or not, and the others get what that leaves them. */
+static void set_aim(struct lodge_balloon *b, bool automatic, u64 target)
+{
+	nr_automatic += automatic - b->automatic;
+	b->automatic = automatic;
+	if (automatic && !b->target)
+		b->target = b->memory;
+	else
+		b->target = clamp(automatic ? b->target : target,
+				  b->reservation, b->memory);
+	share_all();
+	run_again();
+}
+
+/* Takes @fresh, and the event that is in it, if the VM has no balloon yet. */
+static struct lodge_balloon *set_locked(struct lodge_vm *vm,
+					const struct lodge_balloon_config *c,
+					struct lodge_balloon *fresh)
+{
+	struct lodge_balloon *b = vm->balloon;
+
+	if (b) {
+		swap(b->event, fresh->event);
+	} else {
+		b = fresh;
+		fresh = NULL;
+		add_balloon(vm, b);
+		b->actual = c->memory >> PAGE_SHIFT;
+	}
+	b->shares = c->shares;
+	b->memory = c->memory >> PAGE_SHIFT;
+	b->reservation = c->reservation >> PAGE_SHIFT;
+	b->actual = min(b->actual, b->memory);
+	set_aim(b, c->flags & LODGE_BALLOON_AUTO, c->target >> PAGE_SHIFT);
+	return fresh;
+}
+
+static int take_away(struct lodge_vm *vm)
+{
+	struct lodge_balloon *b;
+
+	mutex_lock(&balloon_lock);
+	b = vm->balloon;
+	if (b) {
+		remove_balloon(b);
+		share_all();
+	}
+	mutex_unlock(&balloon_lock);
+	free_balloon(b);
+	return b ? 0 : -ENOENT;
+}
+
+static int check_config(const struct lodge_balloon_config *c)
+{
+	if (c->flags & ~LODGE_BALLOON_AUTO)
+		return -EINVAL;
+	if (!c->memory)
+		return 0;
+	if (c->memory < PAGE_SIZE || c->memory > LODGE_BALLOON_MAX_MEMORY ||
+	    c->reservation > c->memory ||
+	    !c->shares || c->shares > LODGE_BALLOON_MAX_SHARES)
+		return -EINVAL;
+	if (!(c->flags & LODGE_BALLOON_AUTO) &&
+	    (c->target < c->reservation || c->target > c->memory))
+		return -EINVAL;
+	return 0;
+}
+
+/* The structures of uapi/lodge.h begin with their size, and have flags. */
+static int copy_in(void *to, size_t size, void __user *from)
+{
+	u32 given;
+
+	if (get_user(given, (u32 __user *)from))
+		return -EFAULT;
+	if (given < 2 * sizeof(u32) || given > PAGE_SIZE)
+		return -EINVAL;
+	return copy_struct_from_user(to, size, from, given);
+}
+
+/**
+ * lodge_balloon_set - LODGE_BALLOON_SET
+ * @vm: the VM
+ * @arg: struct lodge_balloon_config in user space
+ *
+ * Return: 0; -EINVAL for what can't be, -E2BIG, -EBADF or -EINVAL for what is no
+ * eventfd, -ENOENT if there is no balloon to be taken away, -ENOMEM, -EFAULT.
+ */
+int lodge_balloon_set(struct lodge_vm *vm, void __user *arg)
+{
+	struct lodge_balloon_config c;
+	struct lodge_balloon *b;
+	int ret;
+
+	ret = copy_in(&c, sizeof(c), arg);
+	if (!ret)
+		ret = check_config(&c);
+	if (ret)
+		return ret;
+	if (!c.memory)
+		return take_away(vm);
+	b = kzalloc(sizeof(*b), GFP_KERNEL_ACCOUNT);
+	if (!b)
+		return -ENOMEM;
+	if (c.eventfd != -1) {
+		b->event = eventfd_ctx_fdget(c.eventfd);
+		if (IS_ERR(b->event)) {
+			ret = PTR_ERR(b->event);
+			kfree(b);
+			return ret;
+		}
+	}
+	mutex_lock(&balloon_lock);
+	b = set_locked(vm, &c, b);
+	mutex_unlock(&balloon_lock);
+	free_balloon(b);
+	return 0;
+}
+
+/**
+ * lodge_balloon_aim - set a VM's target by hand, or have it computed
+ * @vm: the VM
+ * @automatic: have it computed
+ * @target: else: bytes, made to lie between reservation and memory
+ *
+ * For those who are not its launcher, which hears of it by its eventfd.
+ *
+ * Context: may sleep; no lock held.
+ * Return: 0, or -ENOENT if it has no balloon.
+ */
+int lodge_balloon_aim(struct lodge_vm *vm, bool automatic, u64 target)
+{
+	struct lodge_balloon *b;
+	u64 old;
+
+	mutex_lock(&balloon_lock);
+	b = vm->balloon;
+	if (b) {
+		old = b->target;
+		set_aim(b, automatic, target >> PAGE_SHIFT);
+		if (b->target != old && b->event)
+			lodge_eventfd_signal(b->event);
+	}
+	mutex_unlock(&balloon_lock);
+	return b ? 0 : -ENOENT;
+}
+
+static void tell(const struct lodge_balloon *b, struct lodge_balloon_state *s)
+{
+	s->flags = b->automatic ? LODGE_BALLOON_AUTO : 0;
+	s->shares = b->shares;
+	s->sampled = b->sample.nr;
+	s->memory = b->memory << PAGE_SHIFT;
+	s->reservation = b->reservation << PAGE_SHIFT;
+	s->target = b->target << PAGE_SHIFT;
+	s->actual = b->actual << PAGE_SHIFT;
+	s->resident = resident(b->vm) << PAGE_SHIFT;
+	s->active = min(active(b), b->memory) << PAGE_SHIFT;
+	s->valid = b->valid;
+	memcpy(s->stat, b->stat, sizeof(s->stat));
+}
+
+/**
+ * lodge_balloon_get - LODGE_BALLOON_GET
+ * @vm: the VM
+ * @arg: struct lodge_balloon_state in user space
+ *
+ * Return: 0; -EINVAL, -E2BIG, -ENOENT if it has no balloon, -EFAULT.
+ */
+int lodge_balloon_get(struct lodge_vm *vm, void __user *arg)
+{
+	struct lodge_balloon_state s;
+	size_t size;
+	int ret;
+
+	ret = copy_in(&s, sizeof(s), arg);
+	if (ret)
+		return ret;
+	if (s.flags & ~LODGE_BALLOON_SAMPLE)
+		return -EINVAL;
+	mutex_lock(&balloon_lock);
+	if (vm->balloon) {
+		if (s.flags)
+			sample(vm->balloon);
+		tell(vm->balloon, &s);
+	} else {
+		ret = -ENOENT;
+	}
+	mutex_unlock(&balloon_lock);
+	size = min_t(size_t, s.size, sizeof(s));
+	s.size = sizeof(s);
+	if (!ret && copy_to_user(arg, &s, size))
+		ret = -EFAULT;
+	return ret;
+}
+
+/**
+ * lodge_balloon_report - LODGE_BALLOON_REPORT
+ * @vm: the VM
+ * @arg: struct lodge_balloon_report in user space
+ *
+ * Return: 0; -EINVAL, -E2BIG, -ENOENT if it has no balloon, -EFAULT.
+ */
+int lodge_balloon_report(struct lodge_vm *vm, void __user *arg)
+{
+	struct lodge_balloon_report r;
+	struct lodge_balloon *b;
+	int ret;
+
+	ret = copy_in(&r, sizeof(r), arg);
+	if (ret)
+		return ret;
+	if (r.flags || r.valid >> LODGE_BALLOON_NR_STATS)
+		return -EINVAL;
+	mutex_lock(&balloon_lock);
+	b = vm->balloon;
+	if (b) {
+		b->actual = min(r.actual >> PAGE_SHIFT, b->memory);
+		b->valid = r.valid;
+		memcpy(b->stat, r.stat, sizeof(b->stat));
+	}
+	mutex_unlock(&balloon_lock);
+	return b ? 0 : -ENOENT;
+}
+
+/**
+ * lodge_balloon_destroy - the end of a VM's balloon, if it has one
+ * @vm: the VM, still whole
+ */
+void lodge_balloon_destroy(struct lodge_vm *vm)
+{
+	/* Nobody makes one any more, and most have none. */
+	if (vm->balloon)
+		take_away(vm);
+}
+
+/** lodge_balloon_exit - at unload, when no VM is left */
+void lodge_balloon_exit(void)
+{
+	cancel_delayed_work_sync(&balloon_work);
+}

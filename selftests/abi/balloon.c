@@ -1,0 +1,394 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* The balloon's targets, and what is known of what a guest uses. */
+#include <fcntl.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stddef.h>
+#include <sys/eventfd.h>
+
+#include "lodge.h"
+#include "ltest.h"
+#include "balloon.guest.gen.h"
+
+#define AREA		(16 * MiB)	/* where the guest's memory goes on */
+#define AREA_SIZE	(32 * MiB)
+#define ALL		(VM_MEM + AREA_SIZE)
+
+static struct vm *vm_lodge(void)
+{
+	struct vm *vm = vm_new(&payload);
+
+	if (ioctl(vm->fd, LODGE_BALLOON_GET, NULL) == -1 && errno == ENOTTY)
+		test_skip("%s has no LODGE_BALLOON_SET", node_path());
+	return vm;
+}
+
+static void param(const char *name, unsigned int val)
+{
+	char path[128], text[16];
+	int fd;
+
+	snprintf(path, sizeof(path), "/sys/module/lodge/parameters/balloon_%s",
+		 name);
+	snprintf(text, sizeof(text), "%u", val);
+	fd = OK(open(path, O_WRONLY));
+	OK(write(fd, text, strlen(text)));
+	close(fd);
+}
+
+static void params(unsigned int budget, unsigned int tax, unsigned int period)
+{
+	param("budget", budget);
+	param("tax", tax);
+	param("period_ms", period);
+}
+
+static void params_back(void)
+{
+	params(0, 75, 5000);
+}
+
+static struct lodge_balloon_config by_hand(uint64_t memory, uint64_t target)
+{
+	return (struct lodge_balloon_config) {
+		.size = sizeof(struct lodge_balloon_config), .eventfd = -1,
+		.shares = 1000, .memory = memory, .target = target,
+	};
+}
+
+static struct lodge_balloon_config computed(uint64_t memory, int fd)
+{
+	struct lodge_balloon_config c = by_hand(memory, 0);
+
+	c.flags = LODGE_BALLOON_AUTO;
+	c.eventfd = fd;
+	return c;
+}
+
+static int set(struct vm *vm, struct lodge_balloon_config c)
+{
+	return ioctl(vm->fd, LODGE_BALLOON_SET, &c);
+}
+
+static struct lodge_balloon_state get(struct vm *vm, uint32_t flags)
+{
+	struct lodge_balloon_state s = { .size = sizeof(s), .flags = flags };
+
+	OK(ioctl(vm->fd, LODGE_BALLOON_GET, &s));
+	return s;
+}
+
+TEST(errors)
+{
+	struct vm *vm = vm_lodge();
+	struct lodge_balloon_state s = { .size = sizeof(s) };
+	struct lodge_balloon_report r = { .size = sizeof(r) };
+	struct lodge_balloon_config c;
+	struct { struct lodge_balloon_config c; uint64_t more; } large;
+	int fd = eventfd(0, 0);
+
+	FAILS(ENOENT, ioctl(vm->fd, LODGE_BALLOON_GET, &s));
+	FAILS(ENOENT, ioctl(vm->fd, LODGE_BALLOON_REPORT, &r));
+	FAILS(ENOENT, set(vm, by_hand(0, 0)));
+	FAILS(EFAULT, ioctl(vm->fd, LODGE_BALLOON_SET, (void *)8));
+	FAILS(EFAULT, ioctl(vm->fd, LODGE_BALLOON_GET, (void *)-8));
+	FAILS(EFAULT, ioctl(vm->fd, LODGE_BALLOON_REPORT, NULL));
+	FAILS(ENOTTY, ioctl(vm->fd, _IO(LODGE_IO, 0x2f), &s));
+
+#define BAD(err, field, val) do {					\
+	c = by_hand(16 * MiB, 8 * MiB);					\
+	c.field = (val);						\
+	FAILS(err, set(vm, c));						\
+} while (0)
+	BAD(EINVAL, size, 0);
+	BAD(EINVAL, size, 7);
+	BAD(EINVAL, size, 4097);
+	BAD(EINVAL, size, ~0u);
+	BAD(EINVAL, flags, 2);
+	BAD(EINVAL, flags, 1u << 31);
+	BAD(EINVAL, shares, 0);
+	BAD(EINVAL, shares, LODGE_BALLOON_MAX_SHARES + 1);
+	BAD(EINVAL, memory, 1);
+	BAD(EINVAL, memory, LODGE_BALLOON_MAX_MEMORY + 1);
+	BAD(EINVAL, memory, ~0ULL);
+	BAD(EINVAL, memory, 4 * MiB);
+	BAD(EINVAL, reservation, 9 * MiB);
+	BAD(EINVAL, reservation, ~0ULL);
+	BAD(EINVAL, target, ~0ULL);
+	BAD(EBADF, eventfd, 12345);
+	BAD(EBADF, eventfd, -2);
+	BAD(EINVAL, eventfd, vm->fd);
+	/* What is longer than known must be 0 there, what is shorter is. */
+	large.c = by_hand(16 * MiB, 8 * MiB);
+	large.c.size = sizeof(large);
+	large.more = 1;
+	FAILS(E2BIG, ioctl(vm->fd, LODGE_BALLOON_SET, &large));
+	FAILS(ENOENT, ioctl(vm->fd, LODGE_BALLOON_GET, &s));
+	large.more = 0;
+	OK(ioctl(vm->fd, LODGE_BALLOON_SET, &large));
+	c = by_hand(16 * MiB, 8 * MiB);
+	c.size = offsetof(struct lodge_balloon_config, target);
+	OK(set(vm, c));
+	CHECK_EQ(get(vm, 0).target, 0);
+
+	s.flags = LODGE_BALLOON_AUTO;
+	FAILS(EINVAL, ioctl(vm->fd, LODGE_BALLOON_GET, &s));
+	r.flags = 1;
+	FAILS(EINVAL, ioctl(vm->fd, LODGE_BALLOON_REPORT, &r));
+	r.flags = 0;
+	r.valid = 1 << LODGE_BALLOON_NR_STATS;
+	FAILS(EINVAL, ioctl(vm->fd, LODGE_BALLOON_REPORT, &r));
+	/* No more is written than was asked for. */
+	memset(&s, 0xee, sizeof(s));
+	s.size = offsetof(struct lodge_balloon_state, memory);
+	s.flags = 0;
+	OK(ioctl(vm->fd, LODGE_BALLOON_GET, &s));
+	CHECK_EQ(s.size, sizeof(s));
+	CHECK_EQ(s.memory, 0xeeeeeeeeeeeeeeee);
+	OK(set(vm, computed(16 * MiB, fd)));
+	OK(set(vm, by_hand(0, 0)));
+	FAILS(ENOENT, set(vm, by_hand(0, 0)));
+}
+
+TEST(by_hand)
+{
+	struct vm *vm = vm_lodge();
+	struct lodge_balloon_report r = { .size = sizeof(r) };
+	struct lodge_balloon_config c = by_hand(64 * MiB + 1, 40 * MiB + 1);
+	struct lodge_balloon_state s;
+
+	c.reservation = 32 * MiB;
+	OK(set(vm, c));
+	s = get(vm, 0);
+	CHECK_EQ(s.size, sizeof(s));
+	CHECK_EQ(s.flags, 0);
+	CHECK_EQ(s.shares, 1000);
+	CHECK_EQ(s.memory, 64 * MiB);
+	CHECK_EQ(s.reservation, 32 * MiB);
+	CHECK_EQ(s.target, 40 * MiB);
+	CHECK_EQ(s.actual, 64 * MiB);
+	CHECK_EQ(s.valid, 0);
+	r.actual = 48 * MiB;
+	r.valid = 1 << 4;
+	r.stat[4] = 12345678;
+	OK(ioctl(vm->fd, LODGE_BALLOON_REPORT, &r));
+	s = get(vm, 0);
+	CHECK_EQ(s.actual, 48 * MiB);
+	CHECK_EQ(s.valid, 1 << 4);
+	CHECK_EQ(s.stat[4], 12345678);
+	/* A guest can tell what it likes. */
+	r.actual = ~0ULL;
+	OK(ioctl(vm->fd, LODGE_BALLOON_REPORT, &r));
+	CHECK_EQ(get(vm, 0).actual, 64 * MiB);
+}
+
+static bool told(int fd)
+{
+	struct pollfd p = { .fd = fd, .events = POLLIN };
+	uint64_t n;
+
+	if (poll(&p, 1, 0) != 1)
+		return false;
+	OK(read(fd, &n, sizeof(n)));
+	return true;
+}
+
+/* A domain's memory is divided as it is set, and those are told whom it concerns. */
+TEST(shares)
+{
+	struct vm *a = vm_lodge(), *b = vm_lodge(), *c = vm_lodge();
+	int fd_a = eventfd(0, EFD_NONBLOCK), fd_b = eventfd(0, EFD_NONBLOCK);
+	struct lodge_balloon_config config;
+
+	params(96, 0, 3600000);
+	OK(set(a, computed(64 * MiB, fd_a)));
+	CHECK_EQ(get(a, 0).flags, LODGE_BALLOON_AUTO);
+	CHECK_EQ(get(a, 0).target, 64 * MiB);
+	OK(set(b, computed(64 * MiB, fd_b)));
+	CHECK_EQ(get(a, 0).target, 48 * MiB);
+	CHECK_EQ(get(b, 0).target, 48 * MiB);
+	CHECK(told(fd_a));
+	CHECK(told(fd_b));
+	CHECK(!told(fd_a));
+	/* Weights, floors. */
+	config = computed(64 * MiB, fd_b);
+	config.shares = 2000;
+	OK(set(b, config));
+	CHECK_EQ(get(a, 0).target, 32 * MiB);
+	CHECK_EQ(get(b, 0).target, 64 * MiB);
+	config = computed(64 * MiB, fd_a);
+	config.reservation = 40 * MiB;
+	OK(set(a, config));
+	CHECK_EQ(get(a, 0).target, 40 * MiB);
+	CHECK_EQ(get(b, 0).target, 56 * MiB);
+	/* One by hand takes what it was given from the rest. */
+	OK(set(c, by_hand(64 * MiB, 16 * MiB)));
+	CHECK_EQ(get(a, 0).target, 40 * MiB);
+	CHECK_EQ(get(b, 0).target, 40 * MiB);
+	CHECK_EQ(get(c, 0).target, 16 * MiB);
+	/* Floors stand where there is too little for all. */
+	param("budget", 8);
+	OK(set(c, by_hand(64 * MiB, 20 * MiB)));
+	CHECK_EQ(get(a, 0).target, 40 * MiB);
+	CHECK_EQ(get(b, 0).target, 0);
+	param("budget", 96);
+	/* Who goes leaves what he had to the rest. */
+	OK(set(c, by_hand(0, 0)));
+	CHECK_EQ(get(b, 0).target, 56 * MiB);
+	told(fd_b);
+	vm_free(a);
+	CHECK_EQ(get(b, 0).target, 64 * MiB);
+	CHECK(told(fd_b));
+	params_back();
+}
+
+/* A host that has enough takes nothing away. */
+TEST(no_pressure)
+{
+	struct vm *vm = vm_lodge();
+	int i;
+
+	params(0, 75, 100);
+	param("reserve", 1);
+	OK(set(vm, computed(64 * MiB, -1)));
+	usleep(500000);
+	CHECK_EQ(get(vm, 0).target, 64 * MiB);
+	/* One that has too little asks for all that it can get. */
+	param("reserve", 1 << 20);
+	for (i = 0; i < 1000 && get(vm, 0).target; i++)
+		usleep(10000);
+	CHECK_EQ(get(vm, 0).target, 0);
+	param("reserve", 0);
+	params_back();
+}
+
+static struct vcpu *toucher(uint64_t entry, uint64_t size)
+{
+	struct vm *vm = vm_lodge();
+	uint8_t *mem = mem_new(AREA_SIZE);
+	struct vcpu *v;
+
+	/* With huge pages a touch is a touch of 2M. */
+	madvise(mem, AREA_SIZE, MADV_NOHUGEPAGE);
+	madvise(vm->mem, vm->mem_size, MADV_NOHUGEPAGE);
+	vm_slot(vm, 1, 0, AREA, AREA_SIZE, mem);
+	v = vcpu_new(vm, 0, LONG64, entry);
+	vcpu_args(v, AREA, size);
+	return v;
+}
+
+static void used(struct vm *vm, uint64_t wanted)
+{
+	struct lodge_balloon_state s = get(vm, LODGE_BALLOON_SAMPLE);
+
+	CHECK_EQ(s.sampled, 128);
+	/* The first 2M may have become a huge page before they were told not to. */
+	CHECK(s.active + ALL / 20 >= wanted && s.active <= wanted + ALL / 10,
+	      "%llu MiB are thought to be used, not %llu", s.active / MiB,
+	      (unsigned long long)wanted / MiB);
+}
+
+TEST(sampling)
+{
+	struct vcpu *v = toucher(G_touch, AREA_SIZE / 2);
+	struct vm *vm = v->vm;
+	int i;
+
+	OK(set(vm, by_hand(ALL, ALL)));
+	/* Not known yet. */
+	CHECK_EQ(get(vm, LODGE_BALLOON_SAMPLE).active, ALL);
+	/* Brought in, then touched. */
+	want_mark(v, 1);
+	used(vm, AREA_SIZE / 2);
+	CHECK(get(vm, 0).resident >= AREA_SIZE / 2);
+	for (i = 2; i < 5; i++) {
+		want_mark(v, i);
+		used(vm, AREA_SIZE / 2);
+	}
+	/* Less is believed by and by. */
+	for (i = 0; i < 40; i++)
+		get(vm, LODGE_BALLOON_SAMPLE);
+	used(vm, 0);
+	/* More at once. */
+	want_mark(v, 5);
+	used(vm, AREA_SIZE / 2);
+}
+
+static void *run(void *arg)
+{
+	want_mark(arg, 1);
+	return NULL;
+}
+
+/* Under a running guest, which loses nothing by it. */
+TEST_TIMEOUT(sampling_running, 60)
+{
+	struct vcpu *v = toucher(G_churn, AREA_SIZE / 4);
+	struct vm *vm = v->vm;
+	pthread_t thread;
+	uint64_t most = 0;
+	int i;
+
+	vcpu_interruptible(v);
+	OK(set(vm, by_hand(ALL, ALL)));
+	get(vm, LODGE_BALLOON_SAMPLE);
+	pthread_create(&thread, NULL, run, v);
+	for (i = 0; i < 3000 && (i < 200 || most <= AREA_SIZE / 8); i++) {
+		uint64_t now;
+
+		usleep(10000);
+		now = get(vm, LODGE_BALLOON_SAMPLE).active;
+		if (now > most && now < ALL)
+			most = now;
+	}
+	*(volatile uint64_t *)(vm->mem + G_FREE) = 1;
+	pthread_join(thread, NULL);
+	CHECK(most > AREA_SIZE / 8 && most < AREA_SIZE / 2, "%llu",
+	      (unsigned long long)most);
+}
+
+/* Once a period by itself; what is idle goes to who isn't. */
+TEST_TIMEOUT(automatic, 60)
+{
+	struct vcpu *busy = toucher(G_touch, AREA_SIZE);
+	struct vm *idle = vm_lodge();
+	int fd = eventfd(0, EFD_NONBLOCK), i;
+
+	vm_slot(idle, 1, 0, AREA, AREA_SIZE, mem_new(AREA_SIZE));
+	params(60, 75, 100);
+	OK(set(busy->vm, computed(ALL, fd)));
+	OK(set(idle, computed(ALL, -1)));
+	CHECK_EQ(get(busy->vm, 0).target, 30 * MiB);
+	told(fd);
+	for (i = 1; i < 1000 && get(busy->vm, 0).target < 36 * MiB; i++) {
+		want_mark(busy, i);
+		usleep(10000);
+	}
+	CHECK(get(busy->vm, 0).target >= 36 * MiB, "%llu",
+	      get(busy->vm, 0).target);
+	CHECK(told(fd));
+	CHECK(get(busy->vm, 0).target + get(idle, 0).target <=
+	      60 * MiB + ALL / 64);
+	params_back();
+}
+
+/* They come and go while targets are computed. */
+TEST_TIMEOUT(lifecycle, 60)
+{
+	struct vm *vm[8] = { NULL };
+	int fd = eventfd(0, EFD_NONBLOCK), i;
+
+	params(64, 50, 100);
+	for (i = 0; i < 200; i++) {
+		struct vm **v = &vm[i % ARRAY_SIZE(vm)];
+
+		if (*v)
+			vm_free(*v);
+		*v = vm_lodge();
+		OK(set(*v, computed(16 * MiB, fd)));
+		if (i % 3 == 0)
+			OK(set(*v, by_hand(0, 0)));
+		usleep(5000);
+	}
+	params_back();
+}
