@@ -77,6 +77,15 @@ struct disk_config {
 	bool readonly;
 };
 
+struct balloon_config {
+	bool present;
+	bool automatic;		/* the hypervisor computes the target */
+	uint64_t target;	/* else: what the guest has */
+	uint64_t floor;
+	unsigned int shares;
+	const char *control;	/* where orders come from */
+};
+
 struct config {
 	const char *node;
 	const char *kernel;
@@ -91,6 +100,7 @@ struct config {
 	uint64_t memory;
 	struct disk_config disk[MAX_DISKS];
 	unsigned int ndisks;
+	struct balloon_config balloon;
 };
 
 struct vm;
@@ -180,6 +190,8 @@ void serial_break(struct serial *s);
 void serial_flush_all(void);
 
 /* virtio devices: each finds its own place on the PCI bus */
+struct balloon;
+struct balloon *balloon_create(struct vm *vm, const struct balloon_config *cfg);
 void blk_create(struct vm *vm, const struct disk_config *disk,
 		unsigned int index);
 struct console;

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include "lodge.h"
 #include "mem.h"
@@ -106,4 +107,25 @@ int mem_read_file(const struct mem *mem, uint64_t gpa, int fd, uint64_t off,
 	if (n >= 0 && (uint64_t)n != len)
 		errno = EIO;
 	return n == (ssize_t)len ? 0 : -1;
+}
+
+/**
+ * mem_release() - give the host what lies in guest memory
+ * @p: from mem_ptr()
+ * @len: bytes there; whole pages of them go
+ *
+ * The guest's next access finds zeros. A change of what backs guest memory
+ * is a change here.
+ * Return: bytes that went.
+ */
+uint64_t mem_release(void *p, uint64_t len)
+{
+	const uintptr_t mask = sysconf(_SC_PAGESIZE) - 1;
+	uintptr_t start = ((uintptr_t)p + mask) & ~mask;
+	uintptr_t end = ((uintptr_t)p + len) & ~mask;
+
+	if (start >= end ||
+	    madvise((void *)start, end - start, MADV_DONTNEED))
+		return 0;
+	return end - start;
 }

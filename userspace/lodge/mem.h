@@ -25,5 +25,6 @@ int mem_write(const struct mem *mem, uint64_t gpa, const void *data,
 	      uint64_t len);
 int mem_read_file(const struct mem *mem, uint64_t gpa, int fd, uint64_t off,
 		  uint64_t len);
+uint64_t mem_release(void *p, uint64_t len);
 
 #endif

@@ -15,11 +15,14 @@
 #define DEFAULT_MEMORY	(512 * MIB)
 #define MEMORY_MIN	(16 * MIB)
 #define MEMORY_MAX	(1ULL << 40)
+#define SHARES_MAX	(1 << 20)
+#define SHARES_DEFAULT	1000
 
 enum {
 	OPT_KERNEL = 256, OPT_INITRD, OPT_APPEND, OPT_CPUS, OPT_MEMORY,
 	OPT_DISK, OPT_NAME, OPT_NODE, OPT_OUTPUT, OPT_STATUS, OPT_CONSOLE,
-	OPT_EXIT_PORT, OPT_HELP, OPT_VERSION
+	OPT_EXIT_PORT, OPT_BALLOON, OPT_BALLOON_FLOOR, OPT_BALLOON_SHARES,
+	OPT_BALLOON_CONTROL, OPT_HELP, OPT_VERSION
 };
 
 static const struct option options[] = {
@@ -35,6 +38,10 @@ static const struct option options[] = {
 	{ "status", no_argument, NULL, OPT_STATUS },
 	{ "console", required_argument, NULL, OPT_CONSOLE },
 	{ "exit-port", required_argument, NULL, OPT_EXIT_PORT },
+	{ "balloon", required_argument, NULL, OPT_BALLOON },
+	{ "balloon-floor", required_argument, NULL, OPT_BALLOON_FLOOR },
+	{ "balloon-shares", required_argument, NULL, OPT_BALLOON_SHARES },
+	{ "balloon-control", required_argument, NULL, OPT_BALLOON_CONTROL },
 	{ "help", no_argument, NULL, OPT_HELP },
 	{ "version", no_argument, NULL, OPT_VERSION },
 	{ 0 }
@@ -122,12 +129,54 @@ static enum options_action take(struct config *cfg, int opt, char *arg,
 				    arg);
 		cfg->exit_port = n;
 		break;
+	case OPT_BALLOON:
+		cfg->balloon.present = true;
+		cfg->balloon.automatic = !strcmp(arg, "auto");
+		if (!cfg->balloon.automatic &&
+		    parse_size(arg, &cfg->balloon.target))
+			return fail(err, size, "--balloon %s: what the guest shall have is wanted, such as 256M, or \"auto\"",
+				    arg);
+		break;
+	case OPT_BALLOON_FLOOR:
+		if (parse_size(arg, &cfg->balloon.floor))
+			return fail(err, size, "--balloon-floor %s: a size is wanted, such as 256M",
+				    arg);
+		break;
+	case OPT_BALLOON_SHARES:
+		if (parse_uint(arg, SHARES_MAX, &n) || !n)
+			return fail(err, size, "--balloon-shares %s: a number from 1 to %d is wanted",
+				    arg, SHARES_MAX);
+		cfg->balloon.shares = n;
+		break;
+	case OPT_BALLOON_CONTROL:
+		cfg->balloon.control = arg;
+		break;
 	case OPT_DISK:
 		if (add_disk(cfg, arg))
 			return fail(err, size, "--disk %s: there can be %d disks at most",
 				    arg, MAX_DISKS);
 		break;
 	}
+	return OPTIONS_RUN;
+}
+
+/* What can be said only when all options are known. */
+static enum options_action check_balloon(struct config *cfg, char *err,
+					 size_t size)
+{
+	struct balloon_config *b = &cfg->balloon;
+
+	/* What is computed should not starve who said nothing. */
+	if (b->automatic && !b->floor)
+		b->floor = cfg->memory / 4;
+	if (!b->present && (b->floor || b->control))
+		return fail(err, size, "--balloon-floor and --balloon-control want --balloon");
+	if (b->floor > cfg->memory)
+		return fail(err, size, "--balloon-floor is above --memory");
+	if (!b->automatic && b->target > cfg->memory)
+		return fail(err, size, "--balloon is above --memory");
+	if (!b->automatic && b->target < b->floor)
+		return fail(err, size, "--balloon is below --balloon-floor");
 	return OPTIONS_RUN;
 }
 
@@ -156,6 +205,7 @@ enum options_action options_parse(struct config *cfg, int argc,
 		.cpus = 1,
 		.memory = DEFAULT_MEMORY,
 		.exit_port = -1,
+		.balloon.shares = SHARES_DEFAULT,
 	};
 	optind = 0;
 	opterr = 0;
@@ -178,5 +228,5 @@ enum options_action options_parse(struct config *cfg, int argc,
 		return fail(err, size, "the first word has to be \"run\"");
 	if (!cfg->kernel)
 		return fail(err, size, "--kernel is missing");
-	return OPTIONS_RUN;
+	return check_balloon(cfg, err, size);
 }

@@ -67,6 +67,17 @@ void virtio_signal(struct virtio_dev *dev, unsigned int q)
 		interrupt(dev, queue->vector, ISR_QUEUE);
 }
 
+/**
+ * virtio_config_changed() - tell the driver that its configuration has
+ * @dev: the device, dev->lock held
+ */
+void virtio_config_changed(struct virtio_dev *dev)
+{
+	dev->generation++;
+	if (dev->status & VIRTIO_CONFIG_S_DRIVER_OK)
+		interrupt(dev, dev->config_vector, ISR_CONFIG);
+}
+
 /** virtio_broken() - the driver broke the rules; only a reset helps now. */
 void virtio_broken(struct virtio_dev *dev, const char *why)
 {
@@ -306,6 +317,14 @@ static uint64_t config_read(struct virtio_dev *dev, uint64_t off,
 	return val;
 }
 
+static void config_write(struct virtio_dev *dev, uint64_t off, uint64_t val,
+			 unsigned int size)
+{
+	if (dev->ops->config_write && size <= 4 &&
+	    off < dev->ops->config_size && size <= dev->ops->config_size - off)
+		dev->ops->config_write(dev, off, val, size);
+}
+
 static uint64_t bar_read(void *arg, uint64_t off, unsigned int size)
 {
 	struct virtio_dev *dev = arg;
@@ -334,13 +353,17 @@ static void bar_write(void *arg, uint64_t off, uint64_t val,
 
 	if (off >= OFF_MSIX && off < OFF_PBA)
 		msix_table_write(&dev->pci, off - OFF_MSIX, val, size);
-	if (off >= OFF_ISR)
+	if (off >= OFF_MSIX || (off >= OFF_ISR && off < OFF_CONFIG))
 		return;
 	pthread_mutex_lock(&dev->lock);
-	common_write(dev, off, val);
-	/* The 64-bit fields may be written as one, or as two halves. */
-	if (size == 8)
-		common_write(dev, off + 4, val >> 32);
+	if (off >= OFF_CONFIG) {
+		config_write(dev, off - OFF_CONFIG, val, size);
+	} else {
+		common_write(dev, off, val);
+		/* The 64-bit fields may be written as one, or as two halves. */
+		if (size == 8)
+			common_write(dev, off + 4, val >> 32);
+	}
 	pthread_mutex_unlock(&dev->lock);
 }
 

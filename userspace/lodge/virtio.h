@@ -9,7 +9,7 @@
 #include "pci.h"
 #include "virtqueue.h"
 
-#define VIRTIO_QUEUES		2
+#define VIRTIO_QUEUES		5
 #define VIRTIO_QUEUE_SIZE	256
 
 struct virtio_dev;
@@ -20,7 +20,9 @@ struct virtio_dev;
  * @class: PCI class code
  * @queues: how many
  * @features: offered beside those of the rings
- * @config_size: bytes of configuration, read-only
+ * @config_size: bytes of configuration
+ * @config_write: the driver writes @size bytes of it; dev->lock held. NULL: it
+ *	can't
  * @kick: there may be requests in queue @q; I/O thread, dev->lock held
  * @reset: drop what is in flight; dev->lock held, rings still there
  */
@@ -30,6 +32,8 @@ struct virtio_ops {
 	unsigned int queues;
 	uint64_t features;
 	unsigned int config_size;
+	void (*config_write)(struct virtio_dev *dev, unsigned int off,
+			     uint32_t val, unsigned int size);
 	void (*kick)(struct virtio_dev *dev, unsigned int q);
 	void (*reset)(struct virtio_dev *dev);
 };
@@ -60,6 +64,7 @@ void virtio_create(struct vm *vm, struct virtio_dev *dev,
 		   const struct virtio_ops *ops, uint64_t features,
 		   const void *config);
 void virtio_signal(struct virtio_dev *dev, unsigned int q);
+void virtio_config_changed(struct virtio_dev *dev);
 void virtio_broken(struct virtio_dev *dev, const char *why);
 bool virtio_has(const struct virtio_dev *dev, unsigned int feature);
 

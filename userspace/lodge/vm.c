@@ -174,6 +174,8 @@ void vm_create(struct vm *vm, const struct config *cfg)
 	rng_create(vm);
 	for (i = 0; i < cfg->ndisks; i++)
 		blk_create(vm, &cfg->disk[i], i);
+	if (cfg->balloon.present)
+		balloon_create(vm, &cfg->balloon);
 
 	cpuid = cpuid_get(vm);
 	vm->vcpu = xalloc(cfg->cpus, sizeof(*vm->vcpu));

@@ -76,6 +76,17 @@ static void test_run(void)
 	      cfg.exit_port == -1 && !cfg.status, "what is not said");
 	check(parse("run --kernel k --memory 17M") == OPTIONS_RUN &&
 	      cfg.memory == 16 * MIB, "memory is rounded down to 2M");
+	check(parse("run --kernel k --balloon 256M --balloon-floor 64M --balloon-shares 7 --balloon-control fd:4")
+	      == OPTIONS_RUN && cfg.balloon.present &&
+	      !cfg.balloon.automatic && cfg.balloon.target == 256 * MIB &&
+	      cfg.balloon.floor == 64 * MIB && cfg.balloon.shares == 7 &&
+	      !strcmp(cfg.balloon.control, "fd:4"), "a balloon");
+	check(parse("run --kernel k --balloon auto") == OPTIONS_RUN &&
+	      cfg.balloon.automatic && cfg.balloon.shares == 1000 &&
+	      cfg.balloon.floor == 128 * MIB,
+	      "one that is computed");
+	check(parse("run --kernel k") == OPTIONS_RUN && !cfg.balloon.present,
+	      "and none");
 	check(parse("--help") == OPTIONS_HELP, "--help");
 	check(parse("run -h") == OPTIONS_HELP, "run -h");
 	check(parse("--version") == OPTIONS_VERSION, "--version");
@@ -89,6 +100,12 @@ static void test_errors(void)
 		"run --kernel k --cpus x", "run --kernel k --memory 1M",
 		"run --kernel k --memory 2T", "run --kernel k --memory lots",
 		"run --kernel k --exit-port 65536", "run --kernel k --bogus",
+		"run --kernel k --balloon lots", "run --kernel k --balloon 1G",
+		"run --kernel k --balloon-floor 1M",
+		"run --kernel k --balloon 1M --balloon-floor 2M",
+		"run --kernel k --balloon auto --balloon-floor 1G",
+		"run --kernel k --balloon auto --balloon-shares 0",
+		"run --kernel k --balloon auto --balloon-shares 1048577",
 		"run --kernel k word", "run word --kernel k",
 	};
 	char many[4096] = "run --kernel k";

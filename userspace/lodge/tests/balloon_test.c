@@ -1,0 +1,422 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The balloon, through the whole virtio transport: an honest driver, a
+ * careless one, and one that writes random bytes into its queues.
+ */
+#include <linux/pci_regs.h>
+#include <linux/virtio_balloon.h>
+#include <linux/virtio_config.h>
+#include <linux/virtio_pci.h>
+#include <linux/virtio_ring.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "lodge.h"
+#include "pci.h"
+#include "tap.h"
+
+#define SIZE	64
+#define RINGS	0x100000	/* one queue's every 64K */
+#define PFNS	0x200000
+#define STATS_AT 0x210000
+#define FREE	0x400000	/* a part that is given up and comes back */
+#define PAGES	1024
+#define PAGE	4096ULL
+#define MEMORY	(64 * MIB)
+#define CONFIG	0x2000	/* in BAR 0 */
+#define NQUEUES	5
+#define SLOT	1
+
+enum { INFLATE, DEFLATE, STATS, COMPACT, REPORTING };
+
+static struct vm vm;
+static uint32_t bar, port;
+static int control[2];
+static struct ring {
+	struct vring_desc *desc;
+	struct vring_avail *avail;
+	volatile struct vring_used *used;
+	uint16_t done;
+} ring[NQUEUES];
+
+static uint64_t get(unsigned int off, unsigned int size)
+{
+	uint64_t v = 0;
+
+	bus_access(&vm.mmio, bar + off, &v, size, false);
+	return v;
+}
+
+static void set(unsigned int off, uint64_t v, unsigned int size)
+{
+	bus_access(&vm.mmio, bar + off, &v, size, true);
+}
+
+static uint32_t config(unsigned int reg)
+{
+	uint32_t v;
+
+	bus_access(&vm.mmio, PCI_ECAM_BASE + (SLOT << 15) + reg, &v, 4, false);
+	return v;
+}
+
+static void start_queue(unsigned int q)
+{
+	uint64_t at = RINGS + q * 0x10000;
+
+	memset(ring[q].desc, 0, 16 * SIZE);
+	memset(ring[q].avail, 0, 6 + 2 * SIZE);
+	memset((void *)ring[q].used, 0, 6 + 8 * SIZE);
+	ring[q].done = 0;
+	set(VIRTIO_PCI_COMMON_Q_SELECT, q, 2);
+	set(VIRTIO_PCI_COMMON_Q_SIZE, SIZE, 2);
+	set(VIRTIO_PCI_COMMON_Q_DESCLO, at, 8);
+	set(VIRTIO_PCI_COMMON_Q_AVAILLO, at + 0x4000, 8);
+	set(VIRTIO_PCI_COMMON_Q_USEDLO, at + 0x8000, 8);
+	set(VIRTIO_PCI_COMMON_Q_ENABLE, 1, 2);
+}
+
+/* Reset the balloon and bring it up, as a driver does. */
+static uint64_t start(uint64_t features, uint32_t poison)
+{
+	uint8_t on = PCI_COMMAND_IO | PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER;
+	uint64_t offered;
+	unsigned int q;
+
+	features |= 1ULL << VIRTIO_F_VERSION_1;
+	bus_access(&vm.mmio, PCI_ECAM_BASE + (SLOT << 15) + PCI_COMMAND, &on,
+		   1, true);
+	bar = config(PCI_BASE_ADDRESS_0);
+	port = config(PCI_BASE_ADDRESS_1) & ~3u;
+	set(VIRTIO_PCI_COMMON_STATUS, 0, 1);
+	set(VIRTIO_PCI_COMMON_DFSELECT, 0, 4);
+	offered = get(VIRTIO_PCI_COMMON_DF, 4);
+	set(VIRTIO_PCI_COMMON_GFSELECT, 0, 4);
+	set(VIRTIO_PCI_COMMON_GF, features, 4);
+	set(VIRTIO_PCI_COMMON_GFSELECT, 1, 4);
+	set(VIRTIO_PCI_COMMON_GF, features >> 32, 4);
+	set(VIRTIO_PCI_COMMON_STATUS, VIRTIO_CONFIG_S_FEATURES_OK, 1);
+	set(CONFIG + 12, poison, 4);
+	for (q = 0; q < NQUEUES; q++)
+		start_queue(q);
+	set(VIRTIO_PCI_COMMON_STATUS, VIRTIO_CONFIG_S_FEATURES_OK |
+	    VIRTIO_CONFIG_S_DRIVER_OK, 1);
+	return offered;
+}
+
+static void kick(unsigned int q)
+{
+	uint16_t word = q;
+
+	__sync_synchronize();
+	bus_access(&vm.pio, port + 2 * q, &word, 2, true);
+}
+
+static bool broken(void)
+{
+	return get(VIRTIO_PCI_COMMON_STATUS, 1) & VIRTIO_CONFIG_S_NEEDS_RESET;
+}
+
+/* Wait until the request is done, for @ms at most. */
+static bool wait_done(unsigned int q, unsigned int ms)
+{
+	unsigned int i;
+
+	ring[q].done++;
+	for (i = 0; i < ms; i++) {
+		if (ring[q].used->idx == ring[q].done)
+			return true;
+		if (broken())
+			return false;
+		usleep(1000);
+	}
+	ring[q].done--;
+	return false;
+}
+
+static void offer(unsigned int q, uint64_t addr, uint32_t len, uint16_t flags)
+{
+	struct ring *r = &ring[q];
+
+	r->desc[0] = (struct vring_desc){ addr, len, flags, 0 };
+	r->avail->ring[r->avail->idx % SIZE] = 0;
+	__sync_synchronize();
+	r->avail->idx++;
+	kick(q);
+}
+
+static bool request(unsigned int q, uint64_t addr, uint32_t len, uint16_t flags)
+{
+	offer(q, addr, len, flags);
+	return wait_done(q, 3000);
+}
+
+static void fill(void)
+{
+	memset(mem_ptr(&vm.mem, FREE, PAGES * PAGE), 0xaa, PAGES * PAGE);
+}
+
+/* How many pages of what fill() has filled the host still has. */
+static unsigned int there(void)
+{
+	static unsigned char vec[PAGES];
+	uint8_t *p = mem_ptr(&vm.mem, FREE, PAGES * PAGE);
+	unsigned int i, n = 0;
+
+	if (mincore(p, PAGES * PAGE, vec))
+		abort();
+	for (i = 0; i < PAGES; i++)
+		n += vec[i] & 1;
+	return n;
+}
+
+static uint32_t *pfns(void)
+{
+	return mem_ptr(&vm.mem, PFNS, PAGES * 4);
+}
+
+static void test_inflate(void)
+{
+	uint8_t *data = mem_ptr(&vm.mem, FREE, PAGES * PAGE);
+	uint64_t offered = start(0, 0);
+	unsigned int i;
+
+	check(offered >> VIRTIO_BALLOON_F_STATS_VQ & 1 &&
+	      offered >> VIRTIO_BALLOON_F_REPORTING & 1 &&
+	      offered >> VIRTIO_BALLOON_F_PAGE_POISON & 1 &&
+	      offered >> VIRTIO_BALLOON_F_DEFLATE_ON_OOM & 1,
+	      "features are offered");
+	check(get(CONFIG, 4) == 0, "nothing is wanted yet");
+	fill();
+	check(there() == PAGES, "all pages are there");
+	/* Backwards, and the second half only. */
+	for (i = 0; i < PAGES / 2; i++)
+		pfns()[i] = FREE / PAGE + PAGES - 1 - i;
+	check(request(INFLATE, PFNS, PAGES / 2 * 4, 0) && there() == PAGES / 2,
+	      "half of them are given up");
+	check(data[0] == 0xaa && data[PAGES / 2 * PAGE - 1] == 0xaa &&
+	      !data[PAGES / 2 * PAGE] && !data[PAGES * PAGE - 1],
+	      "and no others");
+	set(CONFIG + 4, PAGES / 2, 4);
+	check(get(CONFIG + 4, 4) == PAGES / 2, "the driver tells what it gave");
+	check(request(DEFLATE, PFNS, PAGES / 2 * 4, 0), "they are taken back");
+	memset(data + PAGES / 2 * PAGE, 1, PAGE);
+	check(data[PAGES / 2 * PAGE] == 1, "and can be used");
+	fill();
+	for (i = 0; i < PAGES; i++)
+		pfns()[i] = FREE / PAGE + i * 7 % PAGES;
+	check(request(INFLATE, PFNS, PAGES * 4, 0) && there() == 0,
+	      "all, in any order");
+}
+
+static void order(const char *text)
+{
+	check(write(control[1], text, strlen(text)) == (ssize_t)strlen(text),
+	      "an order: %.*s", (int)strlen(text) - 1, text);
+}
+
+static bool wants(uint32_t pages)
+{
+	unsigned int i;
+
+	for (i = 0; i < 3000; i++) {
+		if (get(CONFIG, 4) == pages)
+			return true;
+		usleep(1000);
+	}
+	return false;
+}
+
+static void test_target(void)
+{
+	uint8_t generation;
+
+	start(0, 0);
+	generation = get(VIRTIO_PCI_COMMON_CFGGENERATION, 1);
+	order("48M\n");
+	check(wants(16 * MIB / PAGE), "the driver is told");
+	check(get(VIRTIO_PCI_COMMON_CFGGENERATION, 1) != generation,
+	      "and that it is new");
+	check(get(0x1000, 1) & 2, "by an interrupt");
+	order("lots\n");
+	order("65M\n");
+	order("15M\n");
+	order("auto\n");
+	order("16M\n");
+	check(wants(48 * MIB / PAGE), "what makes no sense is left out");
+	start(0, 0);
+	check(get(CONFIG, 4) == 48 * MIB / PAGE, "a reset doesn't change it");
+	check(get(CONFIG + 4, 4) == 0, "but the driver has nothing then");
+	order("64M\n");
+	check(wants(0), "all of it is the guest's again");
+}
+
+static void test_report(void)
+{
+	start(1ULL << VIRTIO_BALLOON_F_REPORTING, 0);
+	fill();
+	check(request(REPORTING, FREE, 512 * PAGE, VRING_DESC_F_WRITE) &&
+	      there() == PAGES - 512, "free pages are given back");
+	check(request(COMPACT, FREE + 512 * PAGE, 512 * PAGE,
+		      VRING_DESC_F_WRITE) && there() == 0,
+	      "by the queue that Linux takes, too");
+	fill();
+	check(request(REPORTING, FREE + 1, PAGE, VRING_DESC_F_WRITE) &&
+	      there() == PAGES, "a part of a page isn't");
+	check(request(REPORTING, FREE, PAGE, 0) && there() == PAGES,
+	      "nor what the device may not write to");
+	start(1ULL << VIRTIO_BALLOON_F_REPORTING |
+	      1ULL << VIRTIO_BALLOON_F_PAGE_POISON, 0xaaaaaaaa);
+	check(request(REPORTING, FREE, PAGES * PAGE, VRING_DESC_F_WRITE) &&
+	      there() == PAGES, "nor what is poisoned");
+	start(1ULL << VIRTIO_BALLOON_F_REPORTING |
+	      1ULL << VIRTIO_BALLOON_F_PAGE_POISON, 0);
+	check(request(REPORTING, FREE, PAGES * PAGE, VRING_DESC_F_WRITE) &&
+	      there() == 0, "zeros are as good as poison of zero");
+}
+
+static void test_stats(void)
+{
+	struct virtio_balloon_stat *stat = mem_ptr(&vm.mem, STATS_AT, PAGE);
+	unsigned int i;
+
+	start(1ULL << VIRTIO_BALLOON_F_STATS_VQ, 0);
+	for (i = 0; i < 100; i++) {
+		stat[i].tag = i * 1000;
+		stat[i].val = ~0ULL;
+	}
+	offer(STATS, STATS_AT, 100 * sizeof(*stat), 0);
+	check(!wait_done(STATS, 100), "statistics are kept");
+	check(wait_done(STATS, 9000), "and asked for after a while");
+	offer(STATS, STATS_AT, 3, 0);
+	offer(STATS, STATS_AT, sizeof(*stat), 0);
+	check(wait_done(STATS, 100), "only one request is kept");
+	start(1ULL << VIRTIO_BALLOON_F_STATS_VQ, 0);
+	usleep(6000000);
+	check(ring[STATS].used->idx == 0, "none is given back after a reset");
+}
+
+static void test_hostile(void)
+{
+	unsigned int i;
+
+	start(0, 0);
+	fill();
+	for (i = 0; i < PAGES; i++)
+		pfns()[i] = i & 1 ? MEMORY / PAGE + i : ~0u - i;
+	check(request(INFLATE, PFNS, PAGES * 4, 0) && there() == PAGES,
+	      "pages that aren't there");
+	for (i = 0; i < PAGES; i++)
+		pfns()[i] = FREE / PAGE + 5;
+	check(request(INFLATE, PFNS, PAGES * 4, 0) && there() == PAGES - 1,
+	      "one page a thousand times");
+	check(request(INFLATE, PFNS, 7, 0), "half a number");
+	check(request(INFLATE, PFNS, 4, VRING_DESC_F_WRITE), "none");
+	offer(INFLATE, 0, 32 * MIB, 0);
+	check(!wait_done(INFLATE, 3000) && broken(), "more than there is");
+	/* The rings themselves. */
+	start(0, 0);
+	for (i = 0; i < 32; i++)
+		pfns()[i] = RINGS / PAGE + i;
+	offer(INFLATE, PFNS, 32 * 4, 0);
+	usleep(100000);
+	start(0, 0);
+	check(request(INFLATE, PFNS, 4, 0), "its own queues, and a reset");
+	set(CONFIG, 1234, 4);
+	check(get(CONFIG, 4) == 0, "the target is not the driver's to say");
+	set(CONFIG + 4, ~0u, 4);
+	set(CONFIG + 14, ~0u, 4);
+	set(CONFIG + 0xffc, ~0u, 4);
+	set(CONFIG + 5, 0, 1);
+	check(get(CONFIG + 4, 4) == ~0u, "it may tell lies");
+}
+
+static void test_random(void)
+{
+	static const uint64_t places[] = { PFNS, FREE, RINGS, RINGS + 0x14000,
+					   0, 48 * MIB, MEMORY - 64,
+					   ~0ULL - 100 };
+	unsigned int i, q, round;
+
+	srandom(1);
+	for (round = 0; round < 1000; round++) {
+		start((uint64_t)random() & 0x2e, random() % 2);
+		for (i = 0; i < PAGES; i++)
+			pfns()[i] = (uint64_t)random() %
+				(random() % 4 ? MEMORY / PAGE : ~0u);
+		for (q = 0; q < NQUEUES; q++) {
+			struct ring *r = &ring[q];
+
+			for (i = 0; i < SIZE; i++)
+				r->desc[i] = (struct vring_desc) {
+					places[random() % 8] + random() % 64,
+					random() % 4 ? random() % 2048 : random(),
+					random() % 8, random() % (SIZE + 2) };
+			r->avail->idx = random() % 4 ? random() % SIZE : random();
+			for (i = 0; i < SIZE; i++)
+				r->avail->ring[i] = random() % (SIZE + 1);
+			kick(q);
+		}
+		if (round % 16 == 0)
+			usleep(500);
+	}
+	start(0, 0);
+	fill();
+	for (i = 0; i < PAGES; i++)
+		pfns()[i] = FREE / PAGE + i;
+	check(request(INFLATE, PFNS, PAGES * 4, 0) && there() == 0,
+	      "after 1000 random queues the balloon works");
+}
+
+static void *io_thread(void *arg)
+{
+	loop_run(&vm.loop);
+	return arg;
+}
+
+int main(void)
+{
+	static struct config cfg = { .node = "nowhere" };
+	struct balloon_config balloon = {
+		.target = MEMORY, .floor = 16 * MIB, .shares = 1,
+	};
+	pthread_t thread;
+	char spec[16];
+	unsigned int q;
+
+	if (pipe(control))
+		abort();
+	snprintf(spec, sizeof(spec), "fd:%d", control[0]);
+	balloon.control = spec;
+	vm.cfg = &cfg;
+	vm.fd = -1;
+	bus_init(&vm.pio);
+	bus_init(&vm.mmio);
+	loop_init(&vm.loop);
+	mem_create(&vm.mem, MEMORY);
+	/* What is counted are pages of 4K. */
+	madvise(vm.mem.region[0].host, MEMORY, MADV_NOHUGEPAGE);
+	for (q = 0; q < NQUEUES; q++) {
+		uint64_t at = RINGS + q * 0x10000;
+
+		ring[q].desc = mem_ptr(&vm.mem, at, 16 * SIZE);
+		ring[q].avail = mem_ptr(&vm.mem, at + 0x4000, 6 + 2 * SIZE);
+		ring[q].used = mem_ptr(&vm.mem, at + 0x8000, 6 + 8 * SIZE);
+	}
+	pci_create(&vm);
+	balloon_create(&vm, &balloon);
+	pthread_create(&thread, NULL, io_thread, NULL);
+
+	test_inflate();
+	test_target();
+	test_report();
+	test_stats();
+	test_hostile();
+	close(control[1]);
+	test_random();
+	loop_stop(&vm.loop);
+	pthread_join(thread, NULL);
+	return done();
+}
