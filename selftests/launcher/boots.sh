@@ -172,6 +172,74 @@ device_parts() {
 	boot panic; ends 120 "Linux panics" "reset by the guest"
 }
 
+rss() { # what the launcher has, in MiB
+	kib=$(sed -n 's/VmRSS:[^0-9]*\([0-9]*\) kB/\1/p' \
+		"/proc/$(pidof lodge)/status" 2>/dev/null)
+	echo $((${kib:-0} / 1024))
+}
+
+said() { # said WORD: wait until the guest has said it
+	i=0
+	until grep -q "^$1" out; do
+		i=$((i + 1))
+		[ $i -lt $((1200 * patience)) ] || return 1
+		sleep 0.1
+	done
+}
+
+field() { # field WORD N: word N of the last line that begins with it
+	awk -v word="$1" -v n="$2" '$1 == word { v = $n } END { print v + 0 }' out
+}
+
+balloon_parts() {
+	module=/sys/module/lodge/parameters
+	rm -f orders
+	mkfifo orders
+	truncate -s 160M cache
+	# The guest's cache goes, and the host gets it.
+	: >out
+	MORE=cache boot balloon --memory 256M --disk cache --balloon 256M \
+		--balloon-control orders &
+	said cached; before=$(rss)
+	echo 160M >orders
+	said full; full=$(rss)
+	echo 256M >orders
+	wait $!
+	[ $before -gt 180 ] && [ $full -lt $((before - 60)) ]
+	point $? "a balloon gives the host memory back: $before MiB, then $full"
+	[ "$(field full 3)" = 96 ] && [ "$(field full 5)" -lt 80 ]
+	point $? "the guest lacks it: $(field full 5) MiB are free"
+	[ "$(field empty 3)" = 0 ] &&
+		[ "$(field empty 5)" -gt $(($(field full 5) + 80)) ]
+	point $? "and has it again: $(field empty 5)"
+
+	MORE=oom boot balloon --memory 256M --balloon 160M
+	[ "$status" = 0 ] && [ "$(field oom 3)" -lt 96 ] && grep -q 157286400 out
+	point $? "a guest out of memory takes from it: $(field oom 3) MiB are left"
+
+	: >out
+	boot free --memory 256M --balloon 256M &
+	said filled; sleep 2; before=$(rss)
+	said freed; sleep 8; full=$(rss)
+	wait $!
+	[ $before -gt 140 ] && [ $full -lt $((before - 100)) ]
+	point $? "what the guest frees goes to the host: $before MiB, then $full"
+
+	[ -d $module ] || return
+	# A host that lacks memory takes it from who may be asked.
+	echo 500 >$module/balloon_period_ms
+	echo 1000000 >$module/balloon_reserve
+	: >out
+	boot balloon --memory 256M --balloon auto --balloon-floor 160M &
+	said full
+	echo 1 >$module/balloon_reserve
+	wait $!
+	[ "$(field full 3)" = 96 ] && [ "$(field empty 3)" = 0 ]
+	point $? "a host without memory has a computed balloon filled, then emptied"
+	echo 0 >$module/balloon_reserve
+	echo 5000 >$module/balloon_period_ms
+}
+
 for part in "$@"; do
 	"${part}_parts"
 done

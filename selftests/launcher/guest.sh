@@ -47,6 +47,49 @@ discard)
 		dd if=/dev/vda bs=1M count=8 iflag=direct 2>/dev/null |
 			cmp -n 8388608 - /dev/zero &&
 		cat /sys/block/vda/serial ;;
+balloon)
+	# Says what it has until the balloon was full and is empty again.
+	now() {
+		free=$(sed -n 's/MemFree: *\([0-9]*\) kB/\1/p' /proc/meminfo)
+		in=$(sed -n 's/balloon_inflate //p' /proc/vmstat)
+		out=$(sed -n 's/balloon_deflate //p' /proc/vmstat)
+		given=$(((in - out) / 256))
+		echo "$1 given $given free $((free / 1024))"
+	}
+	between() { # between WORD LOW HIGH: wait until it has given that much
+		i=0
+		now "$1"
+		while [ $given -lt "$2" ] || [ $given -gt "$3" ]; do
+			i=$((i + 1))
+			[ $i -lt 600 ] || exit 1
+			sleep 0.1
+			now "$1"
+		done
+	}
+	case $(cat /proc/cmdline) in
+	*cache*)
+		# Memory that is neither free nor wanted; gone when nobody has
+		# the disk open.
+		exec 4</dev/vda
+		dd if=/dev/vda of=/dev/null bs=1M 2>/dev/null
+		now cached; sleep 3 ;;
+	esac
+	between filling 96 256
+	case $(cat /proc/cmdline) in
+	*oom*)
+		mount -t tmpfs -o size=100% none /tmp
+		dd if=/dev/zero of=/tmp/fill bs=1M count=150 2>/dev/null
+		now oom; ls -l /tmp/fill; exit 0 ;;
+	esac
+	now full; sleep 3
+	between emptying 0 0
+	now empty ;;
+free)
+	mount -t tmpfs -o size=90% none /tmp
+	dd if=/dev/zero of=/tmp/fill bs=1M count=128 2>/dev/null
+	echo filled; sleep 5
+	rm /tmp/fill
+	echo freed; sleep 10 ;;
 readonly)
 	[ "$(cat /sys/block/vda/ro)" = 1 ] || exit 2
 	! dd if=/dev/zero of=/dev/vda bs=512 count=1 conv=fsync 2>/dev/null ||
