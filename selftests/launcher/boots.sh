@@ -214,7 +214,7 @@ balloon_parts() {
 	point $? "and has it again: $(field empty 5)"
 
 	MORE=oom boot balloon --memory 256M --balloon 160M
-	[ "$status" = 0 ] && [ "$(field oom 3)" -lt 96 ] && grep -q 157286400 out
+	[ "$status" = 0 ] && [ "$(field oom 3)" -lt 96 ] && grep -q 115343360 out
 	point $? "a guest out of memory takes from it: $(field oom 3) MiB are left"
 
 	: >out

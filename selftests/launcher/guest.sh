@@ -78,7 +78,7 @@ balloon)
 	case $(cat /proc/cmdline) in
 	*oom*)
 		mount -t tmpfs -o size=100% none /tmp
-		dd if=/dev/zero of=/tmp/fill bs=1M count=150 2>/dev/null
+		dd if=/dev/zero of=/tmp/fill bs=1M count=110 2>/dev/null
 		now oom; ls -l /tmp/fill; exit 0 ;;
 	esac
 	now full; sleep 3

@@ -283,19 +283,20 @@ static void test_stats(void)
 	unsigned int i;
 
 	start(1ULL << VIRTIO_BALLOON_F_STATS_VQ, 0);
+	offer(STATS, STATS_AT, sizeof(*stat), 0);
+	usleep(100000);
+	/* With a reset what was kept is forgotten: it doesn't come back below. */
+	start(1ULL << VIRTIO_BALLOON_F_STATS_VQ, 0);
 	for (i = 0; i < 100; i++) {
 		stat[i].tag = i * 1000;
 		stat[i].val = ~0ULL;
 	}
 	offer(STATS, STATS_AT, 100 * sizeof(*stat), 0);
-	check(!wait_done(STATS, 100), "statistics are kept");
+	check(!wait_done(STATS, 100), "statistics are kept, and those from before a reset forgotten");
 	check(wait_done(STATS, 9000), "and asked for after a while");
 	offer(STATS, STATS_AT, 3, 0);
 	offer(STATS, STATS_AT, sizeof(*stat), 0);
-	check(wait_done(STATS, 100), "only one request is kept");
-	start(1ULL << VIRTIO_BALLOON_F_STATS_VQ, 0);
-	usleep(6000000);
-	check(ring[STATS].used->idx == 0, "none is given back after a reset");
+	check(wait_done(STATS, 1000), "only one request is kept");
 }
 
 static void test_hostile(void)
