@@ -404,6 +404,7 @@ int lodge_balloon_aim(struct lodge_vm *vm, bool automatic, u64 target)
 
 static void tell(const struct lodge_balloon *b, struct lodge_balloon_state *s)
 {
+	s->size = sizeof(*s);
 	s->flags = b->automatic ? LODGE_BALLOON_AUTO : 0;
 	s->shares = b->shares;
 	s->sampled = b->sample.nr;
@@ -415,6 +416,30 @@ static void tell(const struct lodge_balloon *b, struct lodge_balloon_state *s)
 	s->active = min(active(b), b->memory) << PAGE_SHIFT;
 	s->valid = b->valid;
 	memcpy(s->stat, b->stat, sizeof(s->stat));
+}
+
+/**
+ * lodge_balloon_peek - what is known of a VM's balloon
+ * @vm: the VM
+ * @end_period: end its sampling period, and begin another
+ * @s: filled in
+ *
+ * Context: may sleep; no lock held.
+ * Return: 0, or -ENOENT if it has no balloon.
+ */
+int lodge_balloon_peek(struct lodge_vm *vm, bool end_period,
+		       struct lodge_balloon_state *s)
+{
+	struct lodge_balloon *b;
+
+	mutex_lock(&balloon_lock);
+	b = vm->balloon;
+	if (b && end_period)
+		sample(b);
+	if (b)
+		tell(b, s);
+	mutex_unlock(&balloon_lock);
+	return b ? 0 : -ENOENT;
 }
 
 /**
@@ -435,17 +460,8 @@ int lodge_balloon_get(struct lodge_vm *vm, void __user *arg)
 		return ret;
 	if (s.flags & ~LODGE_BALLOON_SAMPLE)
 		return -EINVAL;
-	mutex_lock(&balloon_lock);
-	if (vm->balloon) {
-		if (s.flags)
-			sample(vm->balloon);
-		tell(vm->balloon, &s);
-	} else {
-		ret = -ENOENT;
-	}
-	mutex_unlock(&balloon_lock);
 	size = min_t(size_t, s.size, sizeof(s));
-	s.size = sizeof(s);
+	ret = lodge_balloon_peek(vm, s.flags, &s);
 	if (!ret && copy_to_user(arg, &s, size))
 		ret = -EFAULT;
 	return ret;

@@ -10,6 +10,7 @@
 
 #include "balloon/policy.h"
 
+struct lodge_balloon_state;
 struct lodge_vm;
 
 /* Pages looked at in a period: the error of a fraction is below 5 %. */
@@ -34,6 +35,8 @@ void lodge_sample_begin(struct lodge_vm *vm, struct lodge_sample *s);
 int lodge_balloon_set(struct lodge_vm *vm, void __user *arg);
 int lodge_balloon_get(struct lodge_vm *vm, void __user *arg);
 int lodge_balloon_report(struct lodge_vm *vm, void __user *arg);
+int lodge_balloon_peek(struct lodge_vm *vm, bool end_period,
+		       struct lodge_balloon_state *s);
 int lodge_balloon_aim(struct lodge_vm *vm, bool automatic, u64 target);
 void lodge_balloon_destroy(struct lodge_vm *vm);
 void lodge_balloon_exit(void);

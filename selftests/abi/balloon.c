@@ -193,6 +193,33 @@ static bool told(int fd)
 	return true;
 }
 
+/* Garbage, with sizes and flags that pass more often than not. */
+TEST(garbage)
+{
+	struct vm *vm = vm_lodge();
+	uint64_t w[64];
+	int i, j;
+
+	srandom(1);
+	for (i = 0; i < 20000; i++) {
+		uint32_t *head = (uint32_t *)w;
+		unsigned int nr = random() % 3;
+
+		for (j = 0; j < ARRAY_SIZE(w); j++)
+			w[j] = j > 7 ? 0 : (uint64_t)random() << random() % 64;
+		head[0] = random() % 4 ? 40 : random() % sizeof(w);
+		head[1] = random() % 3;
+		head[2] = random() % 4 ? -1 : random() % 16;
+		head[3] = 1 + random() % LODGE_BALLOON_MAX_SHARES;
+		if (random() % 4 && w[2]) {
+			w[2] %= LODGE_BALLOON_MAX_MEMORY;
+			w[3] = w[2] ? w[3] % w[2] : 0;
+		}
+		ioctl(vm->fd, nr == 0 ? LODGE_BALLOON_SET : nr == 1 ?
+		      LODGE_BALLOON_GET : LODGE_BALLOON_REPORT, w);
+	}
+}
+
 /* A domain's memory is divided as it is set, and those are told whom it concerns. */
 TEST(shares)
 {
