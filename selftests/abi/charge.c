@@ -1,0 +1,330 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What a VM uses is charged to the process that asked, and bounded: a child in
+ * a memory cgroup makes VMs, and its account is looked at from outside.
+ */
+#include <dirent.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/klog.h>
+#include <sys/mount.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "ltest.h"
+#include "charge.guest.gen.h"
+
+#define ROOT		"/tmp/lodge-cgroup"
+#define GROUP		ROOT "/lodge-abi"
+#define VCPUS		64
+#define FIRST_GIB	4	/* those below are the payload's own */
+#define LAST_GIB	512
+#define GIBS		(LAST_GIB - FIRST_GIB)
+#define TABLES		0x400000UL
+#define LOG_SIZE	(64UL << 30)
+#define LOG_BYTES	(LOG_SIZE / 4096 / 8)
+
+/* A file of a cgroup: what it says behind @key, or all of it; text to write. */
+static long get(const char *file, const char *key)
+{
+	char path[128], text[8192], *at = text;
+	ssize_t n;
+	int fd;
+
+	snprintf(path, sizeof(path), GROUP "/%s", file);
+	fd = OK(open(path, O_RDONLY));
+	n = OK(read(fd, text, sizeof(text) - 1));
+	text[n] = 0;
+	close(fd);
+	if (key) {
+		at = strstr(text, key);
+		MUST(at, "%s has no %s", file, key);
+		at += strlen(key);
+	}
+	return atol(at);
+}
+
+static int put(const char *path, const char *fmt, long val)
+{
+	char text[64];
+	int fd = open(path, O_WRONLY), n, ret;
+
+	if (fd < 0)
+		return -1;
+	n = snprintf(text, sizeof(text), fmt, val);
+	ret = write(fd, text, n) == n ? 0 : -1;
+	close(fd);
+	return ret;
+}
+
+static void group_begin(void)
+{
+	mkdir(ROOT, 0700);
+	if (mount("none", ROOT, "cgroup2", 0, NULL))
+		test_skip("no cgroups in this kernel");
+	if (put(ROOT "/cgroup.subtree_control", "+memory", 0)) {
+		umount(ROOT);
+		test_skip("no memory controller in this kernel");
+	}
+	rmdir(GROUP);
+	OK(mkdir(GROUP, 0700));
+}
+
+static void group_end(void)
+{
+	int i;
+
+	/* The last task's way out of it takes a moment. */
+	for (i = 0; i < 100 && rmdir(GROUP); i++)
+		usleep(50000);
+	OK(umount(ROOT));
+}
+
+/* Bytes that the kernel has allocated for the group. */
+static long kernel_bytes(void)
+{
+	return get("memory.stat", "\nkernel ");
+}
+
+/* ---- the child ---- */
+
+static int line;	/* to the other side */
+
+/* Tells what has been done, or -errno, and waits to be told to go on. */
+static void step(int done)
+{
+	char c;
+
+	if (write(line, &done, sizeof(done)) != sizeof(done) ||
+	    read(line, &c, 1) != 1)
+		_exit(1);
+}
+
+/* What may fail for want of memory. */
+#define TRY(expr) ({							\
+	long r_ = (long)(expr);						\
+	if (r_ == -1) {							\
+		step(-errno);						\
+		_exit(0);						\
+	}								\
+	r_; })
+
+static void make_vcpus(int fd, int n)
+{
+	int i;
+
+	for (i = 1; i <= n; i++)
+		TRY(ioctl(fd, KVM_CREATE_VCPU, i));
+}
+
+/* One page of the process, in each gigabyte. */
+static void make_slots(struct vm *vm)
+{
+	void *page = mem_new(4096);
+	int i;
+
+	memset(page, 1, 4096);
+	for (i = 0; i < GIBS; i++)
+		TRY(vm_slot_try(vm, 1 + i, 0, (uint64_t)(FIRST_GIB + i) << 30,
+				4096, page));
+}
+
+static void make_tables(struct vm *vm, struct vcpu *v)
+{
+	uint64_t *pdpt = (uint64_t *)(vm->mem + G_PDPT);
+	int i;
+
+	for (i = FIRST_GIB; i < LAST_GIB; i++) {
+		uint64_t pd = TABLES + (i - FIRST_GIB) * 4096;
+
+		*(uint64_t *)(vm->mem + pd) = (uint64_t)i << 30 | 0x83;
+		pdpt[i] = pd | 3;
+	}
+	vcpu_args(v, FIRST_GIB, LAST_GIB);
+	TRY(ioctl(v->fd, KVM_RUN, 0));
+}
+
+/* Dirty bitmaps, of memory that nobody touches, behind all gigabytes. */
+static void make_logs(struct vm *vm, int n)
+{
+	void *space = mmap(NULL, LOG_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE |
+			   MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	int i;
+
+	MUST(space != MAP_FAILED);
+	for (i = 0; i < n; i++)
+		TRY(vm_slot_try(vm, LAST_GIB + i, KVM_MEM_LOG_DIRTY_PAGES,
+				((uint64_t)LAST_GIB << 30) + i * LOG_SIZE,
+				LOG_SIZE, space));
+}
+
+/* ---- the parent ---- */
+
+static int go_on(void)
+{
+	int done = -EPIPE;
+
+	if (write(line, "", 1) != 1 ||
+	    read(line, &done, sizeof(done)) != sizeof(done))
+		return -EPIPE;
+	return done;
+}
+
+/* A child that is in the group, has a VM and waits in step(). */
+static pid_t child_begin(void (*body)(struct vm *vm, struct vcpu *v))
+{
+	int pair[2], done;
+	pid_t pid;
+
+	OK(socketpair(AF_UNIX, SOCK_STREAM, 0, pair));
+	pid = OK(fork());
+	if (!pid) {
+		struct vm *vm;
+
+		close(pair[0]);
+		line = pair[1];
+		if (put(GROUP "/cgroup.procs", "0", 0))
+			_exit(1);
+		vm = vm_new(&payload);
+		/* Its user pages are charged now. */
+		memset(vm->mem + TABLES, 0, GIBS * 4096UL);
+		step(0);
+		body(vm, vcpu_new(vm, 0, LONG64, G_touch));
+		_exit(0);
+	}
+	close(pair[1]);
+	line = pair[0];
+	MUST(read(line, &done, sizeof(done)) == sizeof(done), "no child");
+	return pid;
+}
+
+static int child_end(pid_t pid)
+{
+	int status;
+
+	close(line);
+	OK(waitpid(pid, &status, 0));
+	return status;
+}
+
+static void all(struct vm *vm, struct vcpu *v)
+{
+	make_vcpus(vm->fd, VCPUS);
+	step(1);
+	make_slots(vm);
+	make_logs(vm, 2);
+	step(2);
+	make_tables(vm, v);
+	step(3);
+}
+
+TEST_TIMEOUT(charged, 60)
+{
+	long first, vcpus, slots, tables, last;
+	pid_t pid;
+	int i;
+
+	group_begin();
+	pid = child_begin(all);
+	first = kernel_bytes();
+	CHECK_EQ(go_on(), 1);
+	vcpus = kernel_bytes();
+	CHECK_EQ(go_on(), 2);
+	slots = kernel_bytes();
+	CHECK_EQ(go_on(), 3);
+	tables = kernel_bytes();
+	/* A vCPU has more than three pages, a gigabyte two tables. */
+	CHECK(vcpus - first > VCPUS * 12288L, "vCPUs: %ld", vcpus - first);
+	CHECK(slots - vcpus > 2 * LOG_BYTES, "slots: %ld", slots - vcpus);
+	CHECK(tables - slots > GIBS * 8192L * 3 / 4, "tables: %ld", tables - slots);
+	test_note("%d vCPUs %ld kB, %d slots and 2 logs %ld kB, tables %ld kB", VCPUS,
+		  (vcpus - first) / 1024, GIBS, (slots - vcpus) / 1024,
+		  (tables - slots) / 1024);
+	child_end(pid);
+	/* What RCU and the CPUs' caches hold comes later. */
+	for (i = 0; i < 100; i++) {
+		last = kernel_bytes();
+		if (last < first)
+			break;
+		usleep(100000);
+	}
+	CHECK(last < first, "%ld of %ld are left", last, tables);
+	group_end();
+}
+
+/* Lines of the kernel's log since @fd was opened that say that it is not well. */
+static void log_is_clean(int fd)
+{
+	static const char *const bad[] = {
+		"WARNING:", "BUG:", "Oops", "page allocation failure",
+	};
+	char text[8192];
+	ssize_t n;
+	size_t i;
+
+	while ((n = read(fd, text, sizeof(text) - 1)) > 0) {
+		text[n] = 0;
+		for (i = 0; i < ARRAY_SIZE(bad); i++)
+			CHECK(!strstr(text, bad[i]), "%s", text);
+	}
+}
+
+/*
+ * A limit that what @body makes goes beyond: an ioctl says ENOMEM, or the
+ * kernel ends the process, as it does with any other one. What it says of that
+ * on the console has a call trace, so for that time the console hears less.
+ */
+static void runs_out(void (*body)(struct vm *vm, struct vcpu *v))
+{
+	int log, done, status;
+	pid_t pid;
+
+	group_begin();
+	log = OK(open("/dev/kmsg", O_RDONLY | O_NONBLOCK));
+	OK(lseek(log, 0, SEEK_END));
+	pid = child_begin(body);
+	OK(put(GROUP "/memory.max", "%ld", get("memory.current", NULL) + (2L << 20)));
+	klogctl(8, NULL, 4);
+	done = go_on();
+	status = child_end(pid);
+	klogctl(8, NULL, 7);
+	if (WIFSIGNALED(status)) {
+		CHECK_EQ(WTERMSIG(status), SIGKILL);
+		CHECK(get("memory.events", "oom_kill ") > 0);
+	} else {
+		CHECK(done == -ENOMEM, "%d, not ENOMEM", done);
+	}
+	test_note("%s", WIFSIGNALED(status) ? "killed" : "ENOMEM");
+	log_is_clean(log);
+	close(log);
+	group_end();
+	/* Everybody else goes on. */
+	vm_free(vm_new(&payload));
+}
+
+static void too_many_vcpus(struct vm *vm, struct vcpu *v)
+{
+	make_vcpus(vm->fd, 250);
+	step(1);
+}
+
+static void too_many_tables(struct vm *vm, struct vcpu *v)
+{
+	make_slots(vm);
+	make_tables(vm, v);
+	step(1);
+}
+
+static void too_many_logs(struct vm *vm, struct vcpu *v)
+{
+	make_logs(vm, 6);
+	step(1);
+}
+
+TEST_TIMEOUT(vcpus_bounded, 60) { runs_out(too_many_vcpus); }
+
+TEST_TIMEOUT(tables_bounded, 60) { runs_out(too_many_tables); }
+
+TEST_TIMEOUT(logs_bounded, 60) { runs_out(too_many_logs); }
