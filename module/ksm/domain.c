@@ -130,7 +130,7 @@ void lodge_domain_info(struct lodge_domain *d, struct lodge_domain_info *info)
 }
 
 /** lodge_ksm_init - what domains allocate; -ENOMEM, or 0 */
-int __init lodge_ksm_init(void)
+int lodge_ksm_init(void)
 {
 	lodge_stables = KMEM_CACHE(lodge_stable, 0);
 	lodge_sharers = KMEM_CACHE(lodge_sharer, 0);

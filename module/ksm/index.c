@@ -61,6 +61,7 @@ int lodge_index_init(struct lodge_index *x)
 
 	spin_lock_init(&x->lock);
 	xa_init_flags(&x->segments, XA_FLAGS_ACCOUNT);
+	x->buckets = x->nr = 0;
 	ret = segment_new(x);
 	if (!ret)
 		x->buckets = PER_SEGMENT;

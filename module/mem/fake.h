@@ -4,15 +4,41 @@
 #define LODGE_MEM_FAKE_H
 
 #include <kunit/test.h>
+#include <linux/delay.h>
 #include <linux/kthread.h>
 #include <linux/random.h>
 #include <linux/sched/mm.h>
 #include <linux/slab.h>
 
 #include "backend.h"
+#include "ksm/ksm.h"
 #include "npt/entry.h"
 
 #define NR_VCPUS	2
+
+/* Suites run before the module's own init: those with objects bring these up. */
+static inline int objects_up(void)
+{
+	int ret = lodge_ksm_init();
+
+	if (ret)
+		return ret;
+	ret = lodgefs_init();
+	if (ret)
+		lodge_ksm_exit();
+	return ret;
+}
+
+/* The last file's mount goes a little later than the file; @held: modules' users before. */
+static inline void objects_down(int held)
+{
+	int i;
+
+	for (i = 0; i < 500 && module_refcount(THIS_MODULE) > held; i++)
+		msleep(20);
+	lodgefs_exit();
+	lodge_ksm_exit();
+}
 
 struct world {
 	struct lodge_vm vm;

@@ -273,7 +273,7 @@ static void object_once(void *p)
 }
 
 /** lodgefs_init - the file system is there */
-int __init lodgefs_init(void)
+int lodgefs_init(void)
 {
 	int ret;
 

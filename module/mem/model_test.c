@@ -14,10 +14,9 @@
 #include <linux/mman.h>
 #include <linux/moduleparam.h>
 
-#include "ksm/ksm.h"
 #include "mem/fake.h"
 
-static unsigned int model_ops = 30000;
+static unsigned int model_ops = 10000;
 module_param(model_ops, uint, 0444);
 MODULE_PARM_DESC(model_ops, "operations of the model check, by all threads");
 
@@ -51,6 +50,7 @@ struct actor {
 };
 
 static struct mm_struct *test_mm;
+static int users_before;
 
 static void wrong(struct actor *a, const char *way, int o, int page, u64 got)
 {
@@ -368,6 +368,9 @@ static void model(struct kunit *test)
 		fput(m->file[o]);
 	}
 	flush_delayed_fput();
+	/* Another may have been at it. */
+	for (i = 0; i < 500 && READ_ONCE(d->users) > 1; i++)
+		msleep(20);
 	KUNIT_EXPECT_EQ(test, atomic_long_read(&d->stables), 0l);
 	KUNIT_EXPECT_EQ(test, atomic_long_read(&d->sharers), 0l);
 	KUNIT_EXPECT_EQ(test, d->index.nr, 0ul);
@@ -381,13 +384,16 @@ static int model_suite_init(struct kunit_suite *suite)
 	if (!test_mm)
 		return -EINVAL;
 	mmgrab(test_mm);
-	return 0;
+	users_before = module_refcount(THIS_MODULE);
+	return objects_up();
 }
 
 static void model_suite_exit(struct kunit_suite *suite)
 {
-	if (test_mm)
-		mmdrop(test_mm);
+	if (!test_mm)
+		return;
+	objects_down(users_before);
+	mmdrop(test_mm);
 }
 
 static int model_init(struct kunit *test)

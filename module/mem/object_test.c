@@ -7,7 +7,7 @@
 #include <linux/falloc.h>
 #include <linux/file.h>
 
-#include "ksm/ksm.h"
+#include "mem/fake.h"
 
 #define PAGES	32
 
@@ -279,8 +279,23 @@ static struct kunit_case object_cases[] = {
 	{}
 };
 
+static int users_before;
+
+static int object_suite_init(struct kunit_suite *suite)
+{
+	users_before = module_refcount(THIS_MODULE);
+	return objects_up();
+}
+
+static void object_suite_exit(struct kunit_suite *suite)
+{
+	objects_down(users_before);
+}
+
 static struct kunit_suite object_suite = {
 	.name = "lodge-object",
+	.suite_init = object_suite_init,
+	.suite_exit = object_suite_exit,
 	.init = object_test_init,
 	.exit = object_test_exit,
 	.test_cases = object_cases,
