@@ -40,7 +40,8 @@ static const u16 present[] = {
 /* The quirks that there are, each of which can be had without. */
 #define QUIRKS		(KVM_X86_QUIRK_LINT0_REENABLED | \
 			 KVM_X86_QUIRK_LAPIC_MMIO_HOLE | \
-			 KVM_X86_QUIRK_MISC_ENABLE_NO_MWAIT)
+			 KVM_X86_QUIRK_MISC_ENABLE_NO_MWAIT | \
+			 KVM_X86_QUIRK_MWAIT_NEVER_UD_FAULTS)
 
 /**
  * lodge_cap_check - KVM_CHECK_EXTENSION
@@ -159,9 +160,7 @@ long lodge_cap_enable_vm(struct lodge_vm *vm, void __user *arg)
 	case KVM_CAP_DISABLE_QUIRKS2:
 		if (cap.args[0] & ~(u64)QUIRKS)
 			return -EINVAL;
-		mutex_lock(&vm->lock);
-		vm->disabled_quirks |= cap.args[0];
-		mutex_unlock(&vm->lock);
+		WRITE_ONCE(vm->disabled_quirks, cap.args[0]);
 		return 0;
 	default:
 		return -EINVAL;

@@ -58,6 +58,20 @@ int lodge_exit_nop(struct lodge_vcpu *vcpu, bool fast)
 	return lodge_insn_skip(vcpu, fast);
 }
 
+/* MONITOR and MWAIT: nothing, too, but with the quirk disabled undefined if not given. */
+int lodge_exit_monitor(struct lodge_vcpu *vcpu, bool fast)
+{
+	u32 eax = 1, ebx, ecx = 0, edx;
+
+	if (READ_ONCE(vcpu->vm->disabled_quirks) &
+	    KVM_X86_QUIRK_MWAIT_NEVER_UD_FAULTS) {
+		lodge_cpuid(vcpu, &eax, &ebx, &ecx, &edx);
+		if (!(ecx & BIT(X86_FEATURE_MWAIT % 32)))
+			return lodge_exit_undefined(vcpu, fast);
+	}
+	return lodge_exit_nop(vcpu, fast);
+}
+
 /* HLT: sleep in the kernel, or in user space if that has the interrupts. */
 int lodge_exit_hlt(struct lodge_vcpu *vcpu, bool fast)
 {

@@ -47,6 +47,7 @@ int lodge_exit_undefined(struct lodge_vcpu *vcpu, bool fast);
 int lodge_exit_refused(struct lodge_vcpu *vcpu, bool fast);
 int lodge_exit_db(struct lodge_vcpu *vcpu, u64 dr6);
 int lodge_exit_nop(struct lodge_vcpu *vcpu, bool fast);
+int lodge_exit_monitor(struct lodge_vcpu *vcpu, bool fast);
 int lodge_exit_exception(struct lodge_vcpu *vcpu, u8 vector);
 int lodge_exit_gp(struct lodge_vcpu *vcpu);
 int lodge_exit_debug(struct lodge_vcpu *vcpu, u8 vector, u64 dr6);
