@@ -201,7 +201,7 @@ TEST(garbage)
 	int i, j;
 
 	srandom(1);
-	for (i = 0; i < 20000; i++) {
+	for (i = 0; i < 4000; i++) {
 		uint32_t *head = (uint32_t *)w;
 		unsigned int nr = random() % 3;
 
