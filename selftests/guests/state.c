@@ -9,6 +9,12 @@
  * The new process is a fork: guest memory is private, so the child's is a
  * copy. The guest has the in-kernel interrupt controllers, ACPI tables, and a
  * serial port that only ever sends; its init ends with DONE on the console.
+ *
+ * Four pairs say nothing that another one doesn't, and are left to the ABI's case
+ * `state`: KVM_GET_FPU is a part of KVM_GET_XSAVE; so is KVM_GET_XSAVE2, but for what
+ * AMX adds, which no host here has; KVM_GET_SREGS2 is KVM_GET_SREGS and PAE's PDPTEs,
+ * which a 64-bit kernel has none of once it is stopped; and the TSC's offset is the
+ * TSC itself, which must not be set twice.
  */
 #define _GNU_SOURCE
 #include <asm/bootparam.h>
