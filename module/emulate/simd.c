@@ -104,9 +104,11 @@ int lodge_op_simd(struct lodge_emul *c)
 		c->tail = true;
 		return st ? st : lodge_emul_write(c, la, buf + at, m.size, 0);
 	}
-	/* Of MMX for its #MF, which comes before the access. */
 	if (m.flags & (MERGE | MMX))
 		st = c->ops->get_simd(c, c->vex ? c->vex_v : reg, buf, width);
+	/* Of MMX only for its #MF, which comes before the access. */
+	if (m.flags & MMX)
+		memset(buf, 0, sizeof(buf));
 	if (!st)
 		st = lodge_emul_read(c, la, buf + at, m.size, 0);
 	/* A VEX load clears what it doesn't write, to the register's end. */
