@@ -151,31 +151,34 @@ void vmx_apic_status(struct lodge_vcpu *vcpu, u8 requested, u8 in_service,
 
 /**
  * vmx_apic_vectoring - what was being delivered when an exit came
- * @ctx: the context: virtual-interrupt delivery, and nothing was injected;
- *	ctx->idt_info is valid
+ * @vcpu: the vCPU: virtual-interrupt delivery; ctx->idt_info is valid
+ * @injected: what the entry was to inject, or 0
+ * @entered: where: the guest's RIP
  *
- * An interrupt that the CPU takes by itself is in service before it reads the
- * gate, and is then delivered again by injection. Bochs 2.7 shows of it what it
- * showed of the last event before; so there the gate is looked at, too.
+ * An interrupt that the CPU takes by itself is in service before its gate is read
+ * and its frame pushed, and is then delivered again by injection. Bochs 2.7 shows of
+ * it what it showed of the last event before: the guest would see that one twice,
+ * and of all interrupts up to this one's class no more. So there it is guessed: with
+ * interrupts open and one in service, that one is meant. A handler that opens
+ * interrupts before its EOI, and meets an exception whose delivery exits, gets its
+ * interrupt twice; the exception comes again by itself.
  *
  * Return: IDT-vectoring information.
  */
-u32 vmx_apic_vectoring(struct lodge_context *ctx)
+u32 vmx_apic_vectoring(struct lodge_vcpu *vcpu, u32 injected, u64 entered)
 {
-	u32 vector = vmx_get(ctx, VF_INTR_STATUS) >> 8;
-	u32 info = ctx->idt_info;
-	u64 gate;
+	struct lodge_context *ctx = vcpu->ctx;
+	u32 vector, info = ctx->idt_info;
 
-	/* All real CPUs that have the one have the other. */
-	if (!vector || (vmx_caps.msrs.pin >> 32 & PIN_BASED_POSTED_INTR))
+	/* All real CPUs that have virtual-interrupt delivery have the other. */
+	if ((vmx_caps.msrs.pin >> 32 & PIN_BASED_POSTED_INTR) ||
+	    !(vcpu->rflags & X86_EFLAGS_IF))
 		return info;
-	gate = vmx_get(ctx, VF_IDTR_BASE) +
-	       vector * (ctx->val[VF_EFER] & EFER_LMA ? 16 : 8);
-	if ((info & VECTORING_INFO_TYPE_MASK) == INTR_TYPE_EXT_INTR ||
-	    (ctx->reason == EXIT_REASON_EPT_VIOLATION &&
-	     vmx_read(GUEST_LINEAR_ADDRESS) - gate < 16))
-		return VECTORING_INFO_VALID_MASK | INTR_TYPE_EXT_INTR | vector;
-	return info;
+	/* Nothing has run: it is what was injected. */
+	if (injected && vcpu->rip == entered)
+		return info;
+	vector = vmx_get(ctx, VF_INTR_STATUS) >> 8;
+	return vector ? VECTORING_INFO_VALID_MASK | INTR_TYPE_EXT_INTR | vector : info;
 }
 
 int vmx_on_threshold(struct lodge_vcpu *vcpu, bool fast)

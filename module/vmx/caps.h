@@ -52,6 +52,8 @@ struct vmx_cap_msrs {
  * @apic_access: accesses to the xAPIC's page are told from others
  * @apic_regs: APIC reads, and writes without effect, don't exit
  * @vid: virtual-interrupt delivery: EOI, self-IPI and delivery don't exit
+ * @vid_alone: the same on a CPU without posted interrupts. No real one is known; of
+ *	what is, it is always false
  * @x2apic_virt: the same for the x2APIC's MSRs
  * @posted_intr: interrupts for a running vCPU without an exit
  * @pml: page-modification logging
@@ -67,7 +69,8 @@ struct vmx_cap_msrs {
 struct vmx_features {
 	bool ept_ad, ept_1g, vpid;
 	bool preemption_timer, vnmi, mtf;
-	bool tpr_shadow, apic_access, apic_regs, vid, x2apic_virt, posted_intr;
+	bool tpr_shadow, apic_access, apic_regs, vid, vid_alone;
+	bool x2apic_virt, posted_intr;
 	bool pml, tsc_scaling, ple;
 	bool xsaves, rdtscp, invpcid, encls;
 };

@@ -220,6 +220,7 @@ static void generations(struct kunit *test)
 	struct vmx_features want = all();
 	struct vmx_caps c;
 
+	want.vid_alone = false;
 	c = compute(test, &icelake, all());
 	KUNIT_EXPECT_EQ(test, memcmp(&c.has, &want, sizeof(want)), 0);
 	KUNIT_EXPECT_TRUE(test, c.invept_single && c.invvpid_addr &&
@@ -332,8 +333,11 @@ static void dependencies(struct kunit *test)
 	f.vid = false;
 	KUNIT_EXPECT_FALSE(test, compute(test, &icelake, f).has.posted_intr);
 	f = all();
-	f.posted_intr = false;
+	f.posted_intr = f.vid_alone = false;
 	KUNIT_EXPECT_TRUE(test, compute(test, &icelake, f).has.vid);
+	KUNIT_EXPECT_FALSE(test, compute(test, &broadwell, f).has.vid);
+	f.vid_alone = true;
+	KUNIT_EXPECT_TRUE(test, compute(test, &broadwell, f).has.vid);
 
 	f = all();
 	f.ept_ad = false;

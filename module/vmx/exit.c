@@ -429,7 +429,7 @@ int vmx_run(struct lodge_vcpu *vcpu)
 {
 	struct lodge_context *ctx = vcpu->ctx;
 	const struct lodge_exit *e;
-	u64 steps = vcpu->rflags;
+	u64 steps = vcpu->rflags, entered = vcpu->rip;
 	u32 injected;
 	bool failed;
 
@@ -491,8 +491,9 @@ int vmx_run(struct lodge_vcpu *vcpu)
 	if (!e || e->delivery) {
 		ctx->idt_info = vmx_read(IDT_VECTORING_INFO_FIELD);
 		if (unlikely(ctx->idt_info & VECTORING_INFO_VALID_MASK)) {
-			if (vmx_caps.has.vid && !injected)
-				ctx->idt_info = vmx_apic_vectoring(ctx);
+			if (vmx_caps.has.vid)
+				ctx->idt_info = vmx_apic_vectoring(vcpu, injected,
+								   entered);
 			vmx_requeue(vcpu);
 		}
 		/* NMIs are blocked until its handler returns: at once, then. */

@@ -319,7 +319,7 @@ void vmx_apic_status(struct lodge_vcpu *vcpu, u8 requested, u8 in_service,
 		     const unsigned long *eoi_exits);
 void vmx_apic_post(int cpu);
 void vmx_acked_irq(struct lodge_context *ctx);
-u32 vmx_apic_vectoring(struct lodge_context *ctx);
+u32 vmx_apic_vectoring(struct lodge_vcpu *vcpu, u32 injected, u64 entered);
 void vmx_deadline(struct lodge_vcpu *vcpu, u64 host_tsc);
 void vmx_timer_load(struct lodge_context *ctx);
 int vmx_on_threshold(struct lodge_vcpu *vcpu, bool fast);

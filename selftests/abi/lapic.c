@@ -24,6 +24,15 @@ IN_GUEST(x2apic)
 IN_GUEST(x2apic_ipi)
 IN_GUEST(apic_base)
 
+/* Entered with interrupts open, as Bochs wants it for the host's to arrive. */
+TEST(closed)
+{
+	struct vcpu *v = start(G_closed);
+
+	vcpu_interruptible(v);
+	want_done(v);
+}
+
 static void deadline(struct vcpu *v)
 {
 	struct kvm_cpuid2 *c = cpuid_supported();

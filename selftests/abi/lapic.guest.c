@@ -413,6 +413,23 @@ GUEST(x2apic_ipi)
 	EQ(order[4], 0xe0);
 }
 
+/* It waits for as long as interrupts are closed, through many of the host's. */
+GUEST(closed)
+{
+	int i;
+
+	x2_on();
+	sti();
+	asm volatile("nop; nop");
+	cli();
+	wrmsr(0x83f, 0x41);
+	for (i = 0; i < 2000000; i++)
+		asm volatile("");
+	EQ(hits, 0);
+	open();
+	EQ(hits, 1);
+}
+
 GUEST(apic_base)
 {
 	u64 base = rdmsr(0x1b);
