@@ -10,11 +10,7 @@
  * copy. The guest has the in-kernel interrupt controllers, ACPI tables, and a
  * serial port that only ever sends; its init ends with DONE on the console.
  *
- * Four pairs say nothing that another one doesn't, and are left to the ABI's case
- * `state`: KVM_GET_FPU is a part of KVM_GET_XSAVE; so is KVM_GET_XSAVE2, but for what
- * AMX adds, which no host here has; KVM_GET_SREGS2 is KVM_GET_SREGS and PAE's PDPTEs,
- * which a 64-bit kernel has none of once it is stopped; and the TSC's offset is the
- * TSC itself, which must not be set twice.
+ * What two pairs tell is set twice, and read back from both.
  */
 #define _GNU_SOURCE
 #include <asm/bootparam.h>
@@ -59,7 +55,9 @@ struct msrs {
 struct vcpu_state {
 	struct kvm_regs regs;
 	struct kvm_sregs sregs;
-	struct kvm_xsave xsave;
+	struct kvm_sregs2 sregs2;
+	struct kvm_fpu fpu;
+	struct kvm_xsave xsave, xsave2;
 	struct kvm_xcrs xcrs;
 	struct kvm_debugregs debugregs;
 	struct kvm_vcpu_events events;
@@ -67,6 +65,7 @@ struct vcpu_state {
 	struct kvm_lapic_state lapic;
 	struct msrs msrs;
 	long tsc_khz;
+	uint64_t tsc_offset;
 };
 
 struct vm_state {
@@ -262,6 +261,9 @@ static void vm_create(void)
 	CALL(vm, KVM_CREATE_IRQCHIP, 0);
 	CALL(vm, KVM_CREATE_PIT2, &pit);
 	CALL(vm, KVM_SET_USER_MEMORY_REGION, &slot);
+	if (CALL(vm, KVM_CHECK_EXTENSION, KVM_CAP_XSAVE2) >
+	    (int)sizeof(struct kvm_xsave))
+		die("the XSAVE area is of more than 4K");
 	cpuid.head.nent = MAX_CPUID;
 	CALL(node, KVM_GET_SUPPORTED_CPUID, &cpuid);
 	for (i = 0; i < nr_vcpus; i++) {
@@ -310,6 +312,17 @@ static void choose_msrs(void)
 	}
 }
 
+static void tsc_offset(int i, unsigned long request, uint64_t *offset)
+{
+	struct kvm_device_attr attr = {
+		.group = KVM_VCPU_TSC_CTRL,
+		.attr = KVM_VCPU_TSC_OFFSET,
+		.addr = (uintptr_t)offset,
+	};
+
+	CALL(vcpus[i].fd, request, &attr);
+}
+
 static void state_get(struct vm_state *s)
 {
 	int i;
@@ -323,7 +336,10 @@ static void state_get(struct vm_state *s)
 		CALL(fd, KVM_GET_MP_STATE, &v->mp_state);
 		CALL(fd, KVM_GET_REGS, &v->regs);
 		CALL(fd, KVM_GET_SREGS, &v->sregs);
+		CALL(fd, KVM_GET_SREGS2, &v->sregs2);
+		CALL(fd, KVM_GET_FPU, &v->fpu);
 		CALL(fd, KVM_GET_XSAVE, &v->xsave);
+		CALL(fd, KVM_GET_XSAVE2, &v->xsave2);
 		CALL(fd, KVM_GET_XCRS, &v->xcrs);
 		CALL(fd, KVM_GET_DEBUGREGS, &v->debugregs);
 		CALL(fd, KVM_GET_VCPU_EVENTS, &v->events);
@@ -333,6 +349,7 @@ static void state_get(struct vm_state *s)
 		    (int)msr_list.head.nmsrs)
 			die("KVM_GET_MSRS is short");
 		v->tsc_khz = CALL(fd, KVM_GET_TSC_KHZ, 0);
+		tsc_offset(i, KVM_GET_DEVICE_ATTR, &v->tsc_offset);
 	}
 	for (i = 0; i < 3; i++) {
 		s->chip[i].chip_id = i;
@@ -357,12 +374,17 @@ static void state_set(struct vm_state *s)
 		CALL(fd, KVM_SET_TSC_KHZ, v->tsc_khz);
 		CALL(fd, KVM_SET_XCRS, &v->xcrs);
 		CALL(fd, KVM_SET_XSAVE, &v->xsave);
+		CALL(fd, KVM_SET_XSAVE, &v->xsave2);
+		CALL(fd, KVM_SET_FPU, &v->fpu);
 		CALL(fd, KVM_SET_SREGS, &v->sregs);
+		CALL(fd, KVM_SET_SREGS2, &v->sregs2);
 		CALL(fd, KVM_SET_REGS, &v->regs);
 		n = CALL(fd, KVM_SET_MSRS, &v->msrs);
 		if (n != (int)v->msrs.head.nmsrs)
 			die("MSR %#x can't be set to %#llx",
 			    v->msrs.entry[n].index, v->msrs.entry[n].data);
+		/* Behind the TSC itself, which went on meanwhile. */
+		tsc_offset(i, KVM_SET_DEVICE_ATTR, &v->tsc_offset);
 		CALL(fd, KVM_SET_LAPIC, &v->lapic);
 		CALL(fd, KVM_SET_DEBUGREGS, &v->debugregs);
 		CALL(fd, KVM_SET_VCPU_EVENTS, &v->events);
@@ -467,12 +489,16 @@ static void state_compare(void)
 	for (i = 0; i < nr_vcpus; i++) {
 		ok &= SAME(vcpu[i].regs);
 		ok &= SAME(vcpu[i].sregs);
+		ok &= SAME(vcpu[i].sregs2);
+		ok &= SAME(vcpu[i].fpu);
 		ok &= SAME(vcpu[i].xsave);
+		ok &= SAME(vcpu[i].xsave2);
 		ok &= SAME(vcpu[i].xcrs);
 		ok &= SAME(vcpu[i].debugregs);
 		ok &= SAME(vcpu[i].events);
 		ok &= SAME(vcpu[i].mp_state);
 		ok &= SAME(vcpu[i].tsc_khz);
+		ok &= SAME(vcpu[i].tsc_offset);
 		ok &= msrs_same(i);
 		lapic_timer_aside(i);
 		ok &= SAME(vcpu[i].lapic);
