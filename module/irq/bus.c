@@ -26,6 +26,12 @@ struct lodge_bus {
 	struct bus_range range[];
 };
 
+/* Behind all of them lie most ports that are user space's. */
+static bool beyond(const struct lodge_bus *bus, gpa_t addr)
+{
+	return !bus || !bus->nr || bus->range[bus->nr - 1].reach < addr;
+}
+
 /* Number of ranges that start at or before @addr. */
 static unsigned int upper(const struct lodge_bus *bus, gpa_t addr)
 {
@@ -98,7 +104,7 @@ static __always_inline int bus_access(struct lodge_vcpu *vcpu,
 			       lapic_read(vcpu, addr, len, val);
 	rcu_read_lock();
 	bus = rcu_dereference(vcpu->vm->irq.bus[kind]);
-	for (i = bus ? upper(bus, addr) : 0; i--;) {
+	for (i = beyond(bus, addr) ? 0 : upper(bus, addr); i--;) {
 		const struct bus_range *r = &bus->range[i];
 		struct lodge_iodev *dev = READ_ONCE(r->dev);
 

@@ -201,7 +201,7 @@ static void check_asid(struct lodge_context *ctx)
 }
 
 /* Where SSBD is not in SPEC_CTRL; elsewhere the kernel's function does nothing. */
-static bool virt_ssbd(void)
+static __always_inline bool virt_ssbd(void)
 {
 	return static_cpu_has(X86_FEATURE_LS_CFG_SSBD) ||
 	       static_cpu_has(X86_FEATURE_VIRT_SSBD);
