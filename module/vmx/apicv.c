@@ -22,6 +22,7 @@
  * A vCPU without a local APIC in the kernel has none of these.
  */
 #include <linux/minmax.h>
+#include <linux/moduleparam.h>
 #include <asm/apic.h>
 #include <asm/apicdef.h>
 #include <asm/desc.h>
@@ -220,36 +221,45 @@ int vmx_on_eoi(struct lodge_vcpu *vcpu, bool fast)
 
 /* --- the preemption timer --- */
 
+/* A host that is emulated may lose the exits for its own interrupts. */
+static uint max_stay_us;
+module_param(max_stay_us, uint, 0444);
+MODULE_PARM_DESC(max_stay_us, "VMX: take host interrupts after that many microseconds though none made the guest exit; 0, the default: trust the CPU. Needs preemption_timer");
+
+/** vmx_longest_stay - what the timer begins with at each entry, without a deadline */
+u32 vmx_longest_stay(void)
+{
+	u64 ticks = (u64)max_stay_us * tsc_khz / 1000 >> vmx_caps.timer_shift;
+
+	return max_stay_us ? min_t(u64, ticks + 1, U32_MAX) : U32_MAX;
+}
+
 void vmx_deadline(struct lodge_vcpu *vcpu, u64 host_tsc)
 {
 	vcpu->ctx->deadline = host_tsc;
 	if (!host_tsc)
-		vmx_set(vcpu->ctx, VF_TIMER, U32_MAX);
+		vmx_set(vcpu->ctx, VF_TIMER, vmx_longest_stay());
 }
 
 /**
  * vmx_timer_load - how long until the deadline
- * @ctx: the context, about to be entered, with a deadline or an end of its stay
+ * @ctx: the context, about to be entered, with a deadline
  *
  * The timer counts down by one when a certain bit of the TSC changes: rounded
  * up, so as not to come early.
  */
 void vmx_timer_load(struct lodge_context *ctx)
 {
-	u64 end = min_not_zero(ctx->deadline, ctx->stay_end);
 	u64 now = rdtsc(), left = 0;
 
-	if (end > now)
-		left = ((end - now) >> vmx_caps.timer_shift) + 1;
-	vmx_set(ctx, VF_TIMER, min_t(u64, left, U32_MAX));
+	if (ctx->deadline > now)
+		left = ((ctx->deadline - now) >> vmx_caps.timer_shift) + 1;
+	vmx_set(ctx, VF_TIMER, min_t(u64, left, vmx_longest_stay()));
 }
 
 int vmx_on_timer(struct lodge_vcpu *vcpu, bool fast)
 {
-	struct lodge_context *ctx = vcpu->ctx;
-
-	if (ctx->deadline)
+	if (vcpu->ctx->deadline)
 		lodge_lapic_deadline_exit(vcpu);
-	return ctx->stay_end && rdtsc() >= ctx->stay_end ? LODGE_LEAVE :
-							   LODGE_AGAIN;
+	return unlikely(max_stay_us) ? LODGE_LEAVE : LODGE_AGAIN;
 }

@@ -449,7 +449,7 @@ int vmx_run(struct lodge_vcpu *vcpu)
 	}
 	if (unlikely(steps & X86_EFLAGS_TF))
 		pend_step(vcpu);
-	if (ctx->deadline | ctx->stay_end)
+	if (ctx->deadline)
 		vmx_timer_load(ctx);
 	if (unlikely(ctx->val[VF_ENTRY_MSRS]))
 		vmx_perf_load(ctx);

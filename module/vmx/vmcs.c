@@ -152,7 +152,7 @@ static void init_controls(struct lodge_vcpu *vcpu)
 	ctx->val[VF_PIN] = vmx_caps.pin;
 	if (vmx_caps.has.preemption_timer)
 		ctx->val[VF_PIN] |= PIN_BASED_VMX_PREEMPTION_TIMER;
-	ctx->val[VF_TIMER] = U32_MAX;
+	ctx->val[VF_TIMER] = vmx_longest_stay();
 	ctx->val[VF_CPU] = (vmx_caps.cpu & ~CPU_BASED_TPR_SHADOW) |
 			   CPU_BASED_MOV_DR_EXITING | CPU_BASED_CR8_LOAD_EXITING |
 			   CPU_BASED_CR8_STORE_EXITING;

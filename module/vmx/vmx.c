@@ -49,11 +49,6 @@ static int nx_huge_pages = -1;
 module_param(nx_huge_pages, int, 0444);
 MODULE_PARM_DESC(nx_huge_pages, "VMX: guests execute from 4K pages only; 1, 0, or where the CPU has erratum iTLB multihit (-1)");
 
-/* A host that is emulated may lose the exits for its own interrupts. */
-static uint max_stay_us;
-module_param(max_stay_us, uint, 0444);
-MODULE_PARM_DESC(max_stay_us, "VMX: take host interrupts after that many microseconds though none made the guest exit; 0, the default: trust the CPU. Needs preemption_timer");
-
 static const u32 user_msrs[VMX_NR_USER_MSRS] = {
 	[VMX_STAR] = MSR_STAR,
 	[VMX_LSTAR] = MSR_LSTAR,
@@ -557,8 +552,6 @@ static void vmx_enter(struct lodge_vcpu *vcpu)
 	vmx_perf_load(ctx);
 	l1d_flush();
 	ctx->entered = true;
-	if (unlikely(max_stay_us) && vmx_caps.has.preemption_timer)
-		ctx->stay_end = rdtsc() + (u64)max_stay_us * tsc_khz / 1000;
 }
 
 static void vmx_leave(struct lodge_vcpu *vcpu)

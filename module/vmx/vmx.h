@@ -165,7 +165,6 @@ struct lodge_context {
 	bool irq_waits;
 	bool pdptes_stale;		/* PAE paging: to be read before the next entry */
 	u64 deadline;			/* host TSC at which the timer exit comes, or 0 */
-	u64 stay_end;			/* the same, where a stay in the inner loop is over */
 };
 
 /*
@@ -321,6 +320,7 @@ void vmx_apic_post(int cpu);
 void vmx_acked_irq(struct lodge_context *ctx);
 u32 vmx_apic_vectoring(struct lodge_vcpu *vcpu, u32 injected, u64 entered);
 void vmx_deadline(struct lodge_vcpu *vcpu, u64 host_tsc);
+u32 vmx_longest_stay(void);
 void vmx_timer_load(struct lodge_context *ctx);
 int vmx_on_threshold(struct lodge_vcpu *vcpu, bool fast);
 int vmx_on_apic_access(struct lodge_vcpu *vcpu, bool fast);
