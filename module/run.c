@@ -25,6 +25,7 @@
 #include <linux/uaccess.h>
 #include <trace/events/ipi.h>
 #include <asm/nospec-branch.h>
+#include <asm/special_insns.h>
 
 #include "backend.h"
 #include "emulate/glue.h"
@@ -310,7 +311,7 @@ static int enter_guest(struct lodge_vcpu *vcpu)
 		moved = true;
 		ret = LODGE_AGAIN;
 	} else if (__xfer_to_guest_mode_work_pending() ||
-		   lodge_immediate_exit(vcpu->run)) {
+		   lodge_lapic_has_events(vcpu) || lodge_immediate_exit(vcpu->run)) {
 		ret = LODGE_AGAIN;
 	} else {
 		/* User space's own wishes are in kvm_run, and make no request. */
@@ -321,6 +322,7 @@ static int enter_guest(struct lodge_vcpu *vcpu)
 		WRITE_ONCE(vcpu->mode, LODGE_OUTSIDE);
 		/* The interrupt that made the guest exit is the guest's time. */
 		local_irq_enable();
+		nop();	/* STI holds them off for one instruction */
 		local_irq_disable();
 		guest_timing_exit_irqoff();
 	}

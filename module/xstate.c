@@ -383,7 +383,7 @@ void lodge_xstate_leave(struct lodge_vcpu *vcpu)
 	struct lodge_xstate *x = &vcpu->xstate;
 
 	x->entered = false;
-	if (unlikely(x->fpu.fpstate->xfd)) {
+	if (unlikely(x->fpu.fpstate->xfd | x->fpu.xfd_err)) {
 		rdmsrl(MSR_IA32_XFD_ERR, x->fpu.xfd_err);
 		if (x->fpu.xfd_err)
 			wrmsrl(MSR_IA32_XFD_ERR, 0);

@@ -6,6 +6,7 @@
  * so its lock is a raw one and is dropped before anybody is told of an EOI, since
  * who is told may come back to lower a line.
  */
+#include <linux/nospec.h>
 #include <linux/slab.h>
 
 #include "chips.h"
@@ -219,6 +220,7 @@ static u32 reg_read(struct lodge_ioapic *ioapic)
 	default:
 		if (ioapic->select < 0x10 || pin >= LODGE_IOAPIC_PINS)
 			return ~0u;
+		pin = array_index_nospec(pin, LODGE_IOAPIC_PINS);
 		return ioapic->redir[pin] >> (ioapic->select & 1 ? 32 : 0);
 	}
 }
@@ -252,6 +254,7 @@ static void reg_write(struct lodge_ioapic *ioapic, u32 val)
 		ioapic->id = (val >> 24) & 0xf;
 	if (ioapic->select < 0x10 || pin >= LODGE_IOAPIC_PINS)
 		return;
+	pin = array_index_nospec(pin, LODGE_IOAPIC_PINS);
 	e = ioapic->redir[pin];
 	if (ioapic->select & 1)
 		e = (u32)e | (u64)val << 32;

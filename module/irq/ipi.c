@@ -9,6 +9,8 @@
  * its id. What is left (broadcasts, the xAPIC's flat and cluster model) asks each
  * APIC in turn, as the bus that the model comes from did.
  */
+#include <linux/nospec.h>
+
 #include "backend.h"
 #include "chips.h"
 #include "event.h"
@@ -171,7 +173,9 @@ static struct lodge_lapic *single(struct lodge_irq *irq,
 			return ERR_PTR(-EAGAIN);
 		id = (ipi->dest >> 16) << 4 | __ffs(ipi->dest & 0xffff);
 	}
-	return id <= LODGE_MAX_APIC_ID ? READ_ONCE(irq->apic[id]) : NULL;
+	if (id > LODGE_MAX_APIC_ID)
+		return NULL;
+	return READ_ONCE(irq->apic[array_index_nospec(id, LODGE_MAX_APIC_ID + 1)]);
 }
 
 static int reach(struct lodge_lapic *apic, struct lodge_lapic *src,

@@ -116,11 +116,18 @@ static void cancel(struct lodge_lapic *apic)
 		hrtimer_cancel(&apic->timer);
 }
 
+/* A deadline so far that it would wrap in the host's counter is armed in steps. */
 static void hw_arm(struct lodge_lapic *apic, u64 deadline)
 {
+	u64 now, at = 0;
+
+	if (deadline) {
+		now = lodge_tsc_read(apic->vcpu, rdtsc());
+		at = deadline > now ? now + min(deadline - now, MAX_CYCLES) : deadline;
+		at = lodge_tsc_to_host(apic->vcpu, at);
+	}
 	apic->hw_deadline = deadline;
-	lodge_backend->deadline(apic->vcpu, deadline ?
-				lodge_tsc_to_host(apic->vcpu, deadline) : 0);
+	lodge_backend->deadline(apic->vcpu, at);
 }
 
 /* Neither the host's timer nor the hardware's will fire any more. */

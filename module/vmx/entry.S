@@ -53,7 +53,8 @@ SYM_FUNC_START(vmx_enter_guest)
 	GUEST_REGS_LOAD
 	mov	R_RDI(%rdi), %rdi
 
-	VM_CLEAR_CPU_BUFFERS
+	/* Not VM_CLEAR_CPU_BUFFERS, which is AMD's: for TSA. ZF goes. */
+	CLEAR_CPU_BUFFERS
 
 	jnc	.Llaunch
 	vmresume

@@ -4,6 +4,8 @@
  * function has it; a vendor's words end here. A row's function is called in the
  * inner loop with fast set, and again without if it answers LODGE_SLOW.
  */
+#include <asm/nospec-branch.h>
+
 #include "emulate/glue.h"
 #include "event.h"
 #include "exit.h"
@@ -294,10 +296,8 @@ static int on_entry_failed(struct lodge_vcpu *vcpu)
 
 	/* Nothing of the guest's, but of the host's: table C-1. */
 	if (ctx->reason == (VMX_EXIT_REASONS_FAILED_VMENTRY |
-			    EXIT_REASON_MCE_DURING_VMENTRY)) {
-		lodge_vcpu_request(vcpu, LODGE_REQ_EVENT);
+			    EXIT_REASON_MCE_DURING_VMENTRY))
 		return on_mc(vcpu);
-	}
 	return lodge_exit_entry_failed(vcpu, ctx->reason == VMX_FAILED ?
 				       vmx_read(VM_INSTRUCTION_ERROR) : ctx->reason);
 }
@@ -407,6 +407,13 @@ static void write_dirty(struct lodge_context *ctx)
 	}
 }
 
+/* What was to be injected wasn't: it is looked at again, as it is by then. */
+static void no_entry(struct lodge_vcpu *vcpu)
+{
+	vmx_set(vcpu->ctx, VF_ENTRY_INFO, 0);
+	lodge_vcpu_request(vcpu, LODGE_REQ_EVENT);
+}
+
 /* Without virtual NMIs nobody says when the handler ended: event.c. */
 static void guess_nmi_end(struct lodge_vcpu *vcpu)
 {
@@ -435,6 +442,7 @@ int vmx_run(struct lodge_vcpu *vcpu)
 
 	if (unlikely(ctx->pdptes_stale) && !vmx_pdptes_load(vcpu, true)) {
 		ctx->reason = REASON_PDPTES;
+		no_entry(vcpu);
 		return LODGE_SLOW;
 	}
 	if (vcpu->rip != ctx->rip) {
@@ -460,6 +468,11 @@ int vmx_run(struct lodge_vcpu *vcpu)
 	if (vcpu->cr2 != native_read_cr2())
 		native_write_cr2(vcpu->cr2);
 	trace_lodge_entry(vcpu);
+	if (unlikely(vmx_l1d_always))
+		vmx_l1d_flush();
+	/* Where the kernel's own exits need no VERW, guests may: they see device memory. */
+	if (static_branch_unlikely(&mmio_stale_data_clear))
+		x86_clear_cpu_buffers();
 
 	failed = vmx_enter_guest(vcpu->regs, &ctx->sw);
 
@@ -467,13 +480,13 @@ int vmx_run(struct lodge_vcpu *vcpu)
 	if (unlikely(failed)) {
 		vmx_perf_undo(ctx);
 		ctx->reason = VMX_FAILED;
-		vmx_set(ctx, VF_ENTRY_INFO, 0);
+		no_entry(vcpu);
 		return dispatch(vcpu, true);
 	}
 	ctx->fresh = 0;
 	ctx->reason = vmx_read(VM_EXIT_REASON);
 	if (unlikely(ctx->reason & VMX_EXIT_REASONS_FAILED_VMENTRY)) {
-		vmx_set(ctx, VF_ENTRY_INFO, 0);
+		no_entry(vcpu);
 		return dispatch(vcpu, true);
 	}
 	ctx->sw.launched = 1;

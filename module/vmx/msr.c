@@ -102,6 +102,8 @@ int vmx_msr_get(struct lodge_vcpu *vcpu, u32 index, u64 *data)
 
 	if (n >= 0) {
 		*data = vmx_get(ctx, n);
+		if (n == VF_DEBUGCTL)
+			*data &= ~(u64)DEBUGCTLMSR_FREEZE_IN_SMM;	/* the host's */
 		return 0;
 	}
 	n = user_msr_of(index);
@@ -130,13 +132,15 @@ int vmx_msr_set(struct lodge_vcpu *vcpu, u32 index, u64 data, bool host)
 	if (index == MSR_IA32_DEBUGCTLMSR && data & ~(u64)DEBUGCTLMSR_BTF)
 		return 1;
 	n = field_of(index);
+	if (n == VF_DEBUGCTL)
+		data |= ctx->host_debugctl & DEBUGCTLMSR_FREEZE_IN_SMM;
 	if (n >= 0) {
 		vmx_set(ctx, n, data);
 		return 0;
 	}
 	n = user_msr_of(index);
 	if (n >= 0) {
-		if (n == VMX_TSC_AUX && data >> 32)
+		if ((n == VMX_TSC_AUX || n == VMX_SFMASK) && data >> 32)
 			return 1;
 		ctx->user_msr[n] = data;
 		if (ctx->entered)

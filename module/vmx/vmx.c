@@ -59,6 +59,7 @@ static const u32 user_msrs[VMX_NR_USER_MSRS] = {
 
 #define L1D_ORDER	4
 static bool l1d_leaks __ro_after_init;
+bool vmx_l1d_always __ro_after_init;
 static u8 *l1d_filler __ro_after_init;
 
 /* VPIDs in use; 0 is the host's. */
@@ -155,6 +156,7 @@ static int vmx_init(void)
 		    l1tf_mitigation != L1TF_MITIGATION_OFF &&
 		    l1tf_vmx_mitigation != VMENTER_L1D_FLUSH_NEVER &&
 		    l1tf_vmx_mitigation != VMENTER_L1D_FLUSH_NOT_REQUIRED;
+	vmx_l1d_always = l1d_leaks && l1tf_mitigation == L1TF_MITIGATION_FULL_FORCE;
 	if (l1d_leaks && !boot_cpu_has(X86_FEATURE_FLUSH_L1D)) {
 		l1d_filler = (u8 *)__get_free_pages(GFP_KERNEL | __GFP_ZERO, L1D_ORDER);
 		if (!l1d_filler)
@@ -512,9 +514,9 @@ static void vmx_tlb_flush(struct lodge_vcpu *vcpu, bool nested)
 /*
  * L1TF: what is in the first-level cache can be read by the guest through
  * entries of its own tables. Once per stay, as KVM's "cond": in between runs
- * only code that handles the guest's own data.
+ * only code that handles the guest's own data. With l1tf=full,force at each entry.
  */
-static void l1d_flush(void)
+void vmx_l1d_flush(void)
 {
 	int i;
 
@@ -549,8 +551,11 @@ static void vmx_enter(struct lodge_vcpu *vcpu)
 	if (unlikely(lodge_mem_logged(&vcpu->vm->mem) != ctx->logging) && ctx->log)
 		vmx_pml_switch(ctx, !ctx->logging);
 	ctx->host_debugctl = get_debugctlmsr();
+	/* The host's counters don't count in SMM, whoever is interrupted by it. */
+	if (unlikely(ctx->host_debugctl & DEBUGCTLMSR_FREEZE_IN_SMM))
+		vmx_control(ctx, VF_DEBUGCTL, DEBUGCTLMSR_FREEZE_IN_SMM, true);
 	vmx_perf_load(ctx);
-	l1d_flush();
+	vmx_l1d_flush();
 	ctx->entered = true;
 }
 

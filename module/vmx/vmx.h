@@ -266,6 +266,8 @@ void vmx_call_irq(unsigned long handler);
 /* vmx.c */
 void vmx_user_msrs_load(struct lodge_context *ctx);
 void vmx_flush(struct lodge_context *ctx);
+extern bool vmx_l1d_always;
+void vmx_l1d_flush(void);
 void vmx_vpid_alloc(struct lodge_context *ctx);
 void vmx_vpid_free(struct lodge_context *ctx);
 

@@ -49,6 +49,11 @@ TEST(deadline)
 	deadline(start(G_deadline));
 }
 
+TEST(deadline_never)
+{
+	deadline(start(G_deadline_never));
+}
+
 /* The guest's counter is not the host's: the deadline is the guest's. */
 static void deadline_scaled(int num, int den)
 {

@@ -288,6 +288,23 @@ GUEST(timer_halt)
 	}
 }
 
+/* Those that mean never: whatever the host's counter makes of them, the guest goes on. */
+GUEST(deadline_never)
+{
+	static const u64 never[] = { ~0UL, ~0UL - 1, 1UL << 63, ~0UL >> 1 };
+	u64 now, i;
+
+	set_up();
+	lapic_write(0x320, 0x400e0);
+	for (i = 0; i < 4; i++) {
+		wrmsr(0x6e0, never[i]);
+		for (now = rdtsc(); rdtsc() < now + 1000000;)
+			open();
+		EQ(rdmsr(0x6e0), never[i]);
+	}
+	EQ(hits, 0);
+}
+
 GUEST(deadline)
 {
 	u64 now, i;
