@@ -402,7 +402,7 @@ TEST_TIMEOUT(automatic, 60)
 /* They come and go while targets are computed. */
 TEST_TIMEOUT(lifecycle, 60)
 {
-	struct vm *vm[8] = { NULL };
+	struct vm *vm[8] = { vm_lodge() };
 	int fd = eventfd(0, EFD_NONBLOCK), i;
 
 	params(64, 50, 100);
