@@ -231,8 +231,9 @@ struct lodge_vm {
 	u64 disabled_quirks;
 };
 
+/* No further than there are any: the rest of the table's node is 63 slots. */
 #define lodge_for_each_vcpu(i, vcpu, vm) \
-	xa_for_each(&(vm)->vcpus, i, vcpu)
+	xa_for_each_range(&(vm)->vcpus, i, vcpu, 0, READ_ONCE((vm)->nr_vcpus) - 1)
 
 /**
  * lodge_vcpu_by_id - find a vCPU by the id its creator gave it

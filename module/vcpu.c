@@ -419,8 +419,9 @@ static int vcpu_publish(struct lodge_vm *vm, struct lodge_vcpu *vcpu)
 	if (ret)
 		goto err_index;
 	lodge_vm_get(vm);
+	/* First, so that who finds the vCPU by its index finds it among all. */
+	WRITE_ONCE(vm->nr_vcpus, vm->nr_vcpus + 1);
 	WARN_ON_ONCE(xa_err(xa_store(&vm->vcpus, vcpu->index, vcpu, GFP_KERNEL)));
-	vm->nr_vcpus++;
 	fd_install(fd, file);
 	return fd;
 
