@@ -171,9 +171,10 @@ module_init(lodge_init);
 static void __exit lodge_exit(void)
 {
 	misc_deregister(&lodge_misc);
-	lodge_balloon_exit();
 	preempt_notifier_dec();
 	lodge_netlink_exit();
+	/* Nobody sets its parameters any more. */
+	lodge_balloon_exit();
 	lodge_hw_exit();
 	lodgefs_exit();
 	lodge_ksm_exit();

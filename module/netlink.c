@@ -5,7 +5,8 @@
  * A thin second door for people and tools: generic netlink's family "lodge"
  * tells which VMs there are, how they are, and what happens to them. Commands
  * and attributes are in uapi/lodge.h, what they mean in
- * Documentation/netlink/specs/lodge.yaml. Nothing here changes a VM.
+ * Documentation/netlink/specs/lodge.yaml. This file has who sees what, VMs, vCPUs,
+ * counters and events; netlink_mem.c what is told of memory and can be set.
  *
  * Who asks sees the VMs of its own uid, or with CAP_NET_ADMIN (in the initial
  * user namespace, of the process and of who opened its socket) all of them.
@@ -38,8 +39,7 @@
 #include <net/sock.h>
 
 #include "lodge.h"
-#include "netlink.h"
-#include "../uapi/lodge.h"
+#include "netlink_mem.h"
 
 /* Sockets of one user that events go to: each costs whoever makes a VM time. */
 #define MAX_SUBSCRIPTIONS	64
@@ -47,19 +47,11 @@
 #define VM_MESSAGE_SIZE		768
 
 /* The padding and the VM's id have the same number in each set of attributes. */
-#define SAME(a, b)	static_assert((int)(a) == (int)(b))
 SAME(LODGE_A_VCPU_PAD, LODGE_A_VM_PAD);
 SAME(LODGE_A_STATS_PAD, LODGE_A_VM_PAD);
 SAME(LODGE_A_COUNTER_PAD, LODGE_A_VM_PAD);
 SAME(LODGE_A_VCPU_VM_ID, LODGE_A_VM_ID);
 SAME(LODGE_A_STATS_VM_ID, LODGE_A_VM_ID);
-
-/* Who asks, and what its own uid is called where it lives. */
-struct viewer {
-	kuid_t uid;
-	uid_t shown;
-	bool all;
-};
 
 struct subscription {
 	struct list_head list;
@@ -72,8 +64,13 @@ static LIST_HEAD(subscriptions);
 
 static struct genl_family family;
 
-/* The message's sender is at hand: this is called before sendmsg() returns. */
-static struct viewer viewer_of(struct sk_buff *skb)
+/**
+ * lodge_netlink_viewer - who has sent a message
+ * @skb: the message
+ *
+ * Context: before sendmsg() returns: the message's sender is at hand.
+ */
+struct viewer lodge_netlink_viewer(struct sk_buff *skb)
 {
 	kuid_t uid = NETLINK_CREDS(skb)->uid;
 
@@ -86,18 +83,7 @@ static struct viewer viewer_of(struct sk_buff *skb)
 
 static bool sees(const struct viewer *viewer, const struct lodge_vm *vm)
 {
-	return viewer->all || uid_eq(viewer->uid, vm->uid);
-}
-
-static uid_t uid_for(const struct viewer *viewer, kuid_t uid)
-{
-	return uid_eq(viewer->uid, uid) ? viewer->shown :
-					  from_kuid_munged(&init_user_ns, uid);
-}
-
-static int put_u64(struct sk_buff *skb, int type, u64 value)
-{
-	return nla_put_u64_64bit(skb, type, value, LODGE_A_VM_PAD);
+	return viewer_sees(viewer, vm->uid);
 }
 
 static int put_pages(struct sk_buff *skb, const struct lodge_npt *npt)
@@ -118,7 +104,7 @@ static int put_vm(struct sk_buff *skb, const struct viewer *viewer,
 		return -ENOENT;
 	return put_u64(skb, LODGE_A_VM_ID, vm->id) ?:
 	       nla_put_u32(skb, LODGE_A_VM_PID, vm->owner) ?:
-	       nla_put_u32(skb, LODGE_A_VM_UID, uid_for(viewer, vm->uid)) ?:
+	       nla_put_u32(skb, LODGE_A_VM_UID, viewer_uid(viewer, vm->uid)) ?:
 	       nla_put_string(skb, LODGE_A_VM_NAME, vm->name) ?:
 	       nla_put_u32(skb, LODGE_A_VM_VCPUS, READ_ONCE(vm->nr_vcpus)) ?:
 	       put_u64(skb, LODGE_A_VM_MEMORY, lodge_mem_size(vm)) ?:
@@ -147,9 +133,10 @@ static int put_vcpu(struct sk_buff *skb, const struct viewer *viewer,
 	       (tid ? nla_put_u32(skb, LODGE_A_VCPU_TID, tid) : 0);
 }
 
-static int put_counter(struct sk_buff *skb, const struct lodge_stat *stat)
+/** lodge_netlink_counter - put a counter, as @type, into a message */
+int lodge_netlink_counter(struct sk_buff *skb, int type, const struct lodge_stat *stat)
 {
-	struct nlattr *nest = nla_nest_start(skb, LODGE_A_STATS_COUNTER);
+	struct nlattr *nest = nla_nest_start(skb, type);
 
 	if (!nest || nla_put_string(skb, LODGE_A_COUNTER_NAME, stat->name) ||
 	    put_u64(skb, LODGE_A_COUNTER_VALUE, stat->value) ||
@@ -177,7 +164,7 @@ static int put_stats(struct sk_buff *skb, const struct viewer *viewer,
 	ret = put_u64(skb, LODGE_A_STATS_VM_ID, vm->id) ?:
 	      (vcpu ? nla_put_u32(skb, LODGE_A_STATS_VCPU_ID, vcpu->id) : 0);
 	for (i = 0; !ret && lodge_stats_at(vm, vcpu, i, &stat); i++)
-		ret = put_counter(skb, &stat);
+		ret = lodge_netlink_counter(skb, LODGE_A_STATS_COUNTER, &stat);
 	return ret;
 }
 
@@ -189,6 +176,16 @@ struct dump {
 	unsigned long last;	/* and the last one that is asked for */
 };
 
+static int dump_all_start(struct netlink_callback *cb)
+{
+	struct dump *dump = (struct dump *)cb->ctx;
+
+	BUILD_BUG_ON(sizeof(*dump) > sizeof(cb->ctx));
+	*dump = (struct dump){ .viewer = lodge_netlink_viewer(cb->skb), .last = ULONG_MAX };
+	return 0;
+}
+
+/* With a policy, and thus with attributes to look at. */
 static int dump_start(struct netlink_callback *cb)
 {
 	const struct nlattr *id = lodge_genl_dump_attrs(cb)[LODGE_A_VM_ID];
@@ -196,8 +193,7 @@ static int dump_start(struct netlink_callback *cb)
 	struct lodge_vm *vm;
 	int ret = 0;
 
-	BUILD_BUG_ON(sizeof(*dump) > sizeof(cb->ctx));
-	*dump = (struct dump){ .viewer = viewer_of(cb->skb), .last = ULONG_MAX };
+	dump_all_start(cb);
 	if (!id)
 		return 0;
 	dump->vm = dump->last = nla_get_u64(id);
@@ -255,31 +251,85 @@ static int dump_##name(struct sk_buff *skb, struct netlink_callback *cb) \
 DUMP(vm, LODGE_CMD_VM_GET)
 DUMP(vcpu, LODGE_CMD_VCPU_GET)
 DUMP(stats, LODGE_CMD_STATS_GET)
+DUMP(balloon, LODGE_CMD_BALLOON_GET)
 
-static int get_vm(struct sk_buff *skb, struct genl_info *info)
+static int dump_domain(struct sk_buff *skb, struct netlink_callback *cb)
 {
-	const struct viewer viewer = viewer_of(skb);
-	struct sk_buff *msg;
-	struct lodge_vm *vm;
+	struct dump *dump = (struct dump *)cb->ctx;
+
+	return lodge_netlink_domains(skb, cb, &family, &dump->viewer, &dump->vm);
+}
+
+/**
+ * lodge_netlink_answer - answer with one message
+ * @skb: the request
+ * @info: of it
+ * @size: of the answer's attributes
+ * @put: puts them there, or gives an error
+ * @arg: handed to it
+ */
+int lodge_netlink_answer(struct sk_buff *skb, struct genl_info *info, size_t size,
+			 int (*put)(struct sk_buff *msg, struct genl_info *info,
+				    const struct viewer *viewer, void *arg), void *arg)
+{
+	const struct viewer viewer = lodge_netlink_viewer(skb);
+	struct sk_buff *msg = genlmsg_new(size, GFP_KERNEL);
 	void *head;
 	int ret;
 
-	if (GENL_REQ_ATTR_CHECK(info, LODGE_A_VM_ID))
-		return -EINVAL;
-	msg = genlmsg_new(VM_MESSAGE_SIZE, GFP_KERNEL);
 	if (!msg)
 		return -ENOMEM;
-	head = genlmsg_put_reply(msg, info, &family, 0, LODGE_CMD_VM_GET);
-	mutex_lock(&lodge_vms_lock);
-	vm = xa_load(&lodge_vms, nla_get_u64(info->attrs[LODGE_A_VM_ID]));
-	ret = vm && sees(&viewer, vm) ? put_vm(msg, &viewer, vm, 0) : -ENOENT;
-	mutex_unlock(&lodge_vms_lock);
+	head = genlmsg_put_reply(msg, info, &family, 0, info->genlhdr->cmd);
+	ret = head ? put(msg, info, &viewer, arg) : -EMSGSIZE;
 	if (ret) {
 		nlmsg_free(msg);
 		return ret;
 	}
 	genlmsg_end(msg, head);
 	return genlmsg_reply(msg, info);
+}
+
+static int put_one(struct sk_buff *msg, struct genl_info *info,
+		   const struct viewer *viewer, void *arg)
+{
+	lodge_netlink_fn fn = arg;
+	struct lodge_vm *vm;
+	int ret = -ENOENT;
+
+	mutex_lock(&lodge_vms_lock);
+	vm = xa_load(&lodge_vms, nla_get_u64(info->attrs[LODGE_A_VM_ID]));
+	if (vm && sees(viewer, vm))
+		ret = fn(msg, info, viewer, vm);
+	mutex_unlock(&lodge_vms_lock);
+	return ret;
+}
+
+/**
+ * lodge_netlink_one - a command about one VM
+ * @skb: the request
+ * @info: of it; the VM's id has the same number in all sets of attributes
+ * @size: of the answer's attributes
+ * @fn: called under lodge_vms_lock; does what is wanted and puts the answer
+ *
+ * Return: 0; -EINVAL without an id, -ENOENT without such a VM, or what @fn gave.
+ */
+int lodge_netlink_one(struct sk_buff *skb, struct genl_info *info, size_t size,
+		      lodge_netlink_fn fn)
+{
+	if (GENL_REQ_ATTR_CHECK(info, LODGE_A_VM_ID))
+		return -EINVAL;
+	return lodge_netlink_answer(skb, info, size, put_one, fn);
+}
+
+static int answer_vm(struct sk_buff *msg, struct genl_info *info,
+		     const struct viewer *viewer, struct lodge_vm *vm)
+{
+	return put_vm(msg, viewer, vm, 0);
+}
+
+static int get_vm(struct sk_buff *skb, struct genl_info *info)
+{
+	return lodge_netlink_one(skb, info, VM_MESSAGE_SIZE, answer_vm);
 }
 
 static int subscribe(struct sk_buff *skb, struct genl_info *info)
@@ -291,7 +341,7 @@ static int subscribe(struct sk_buff *skb, struct genl_info *info)
 	if (!new)
 		return -ENOMEM;
 	new->sk = NETLINK_CB(skb).sk;
-	new->viewer = viewer_of(skb);
+	new->viewer = lodge_netlink_viewer(skb);
 	mutex_lock(&lodge_vms_lock);
 	list_for_each_entry(sub, &subscriptions, list) {
 		if (sub->sk == new->sk)
@@ -436,6 +486,20 @@ static const struct genl_ops ops[] = {
 	{ .cmd = LODGE_CMD_STATS_GET, WITH_ID,
 	  .start = dump_start, .dumpit = dump_stats },
 	{ .cmd = LODGE_CMD_SUBSCRIBE, .doit = subscribe },
+	{ .cmd = LODGE_CMD_BALLOON_GET, WITH_ID, .doit = lodge_netlink_get_balloon,
+	  .start = dump_start, .dumpit = dump_balloon },
+	{ .cmd = LODGE_CMD_BALLOON_SET, .policy = lodge_balloon_nla,
+	  .maxattr = LODGE_A_BALLOON_TARGET, .doit = lodge_netlink_set_balloon },
+	{ .cmd = LODGE_CMD_POLICY_GET, .doit = lodge_netlink_get_policy },
+	{ .cmd = LODGE_CMD_POLICY_SET, .policy = lodge_policy_nla,
+	  .maxattr = LODGE_A_POLICY_MAX, .doit = lodge_netlink_set_policy },
+	{ .cmd = LODGE_CMD_DOMAIN_GET, .start = dump_all_start, .dumpit = dump_domain },
+	{ .cmd = LODGE_CMD_DOMAIN_SET, .policy = lodge_domain_nla,
+	  .maxattr = LODGE_A_DOMAIN_PASS_MS, .doit = lodge_netlink_set_domain },
+	{ .cmd = LODGE_CMD_DOMAIN_MERGE, .policy = lodge_merge_nla,
+	  .maxattr = LODGE_A_DOMAIN_BEGIN, .doit = lodge_netlink_merge },
+	{ .cmd = LODGE_CMD_MAP_GET, .policy = lodge_map_nla,
+	  .maxattr = LODGE_A_MAP_CLEAR, .doit = lodge_netlink_get_map },
 };
 
 static const struct genl_multicast_group groups[] = {

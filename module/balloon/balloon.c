@@ -23,8 +23,8 @@
  * has no driver, or an evil one, keeps what it has, and what others get is then
  * more than there is.
  *
- * Locks. balloon_lock is held for all of it. It is taken with no other lock held,
- * and npt.lock is taken under it, and vm->srcu for reading. Nobody waits for a
+ * Locks. balloon_lock is held for all of it. It is taken with no other lock held but
+ * lodge_vms_lock, and npt.lock is taken under it, and vm->srcu for reading. Nobody waits for a
  * vCPU, or for SRCU, under it.
  */
 #include <linux/eventfd.h>
@@ -37,6 +37,9 @@
 
 #include "lodge.h"
 #include "../uapi/lodge.h"
+
+#define MIN_PERIOD_MS	100
+#define MAX_PERIOD_MS	(3600 * MSEC_PER_SEC)
 
 struct lodge_balloon {
 	struct list_head list;	/* all, those of a domain beside each other */
@@ -64,6 +67,38 @@ static unsigned int balloon_period_ms = 5000;
 static void work_fn(struct work_struct *work);
 static DECLARE_DELAYED_WORK(balloon_work, work_fn);
 
+/**
+ * lodge_balloon_rates - the parameters of this room
+ * @r: filled in
+ */
+void lodge_balloon_rates(struct lodge_balloon_rates *r)
+{
+	r->tax = READ_ONCE(balloon_tax);
+	r->period_ms = READ_ONCE(balloon_period_ms);
+	r->budget = READ_ONCE(balloon_budget);
+	r->reserve = READ_ONCE(balloon_reserve);
+}
+
+/**
+ * lodge_balloon_set_rates - set all of them, and compute anew
+ * @r: what they become
+ *
+ * Return: 0, or -EINVAL.
+ */
+int lodge_balloon_set_rates(const struct lodge_balloon_rates *r)
+{
+	if (r->tax > LODGE_MAX_TAX || r->period_ms < MIN_PERIOD_MS ||
+	    r->period_ms > MAX_PERIOD_MS)
+		return -EINVAL;
+	WRITE_ONCE(balloon_tax, r->tax);
+	WRITE_ONCE(balloon_period_ms, r->period_ms);
+	WRITE_ONCE(balloon_budget, r->budget);
+	WRITE_ONCE(balloon_reserve, r->reserve);
+	if (delayed_work_pending(&balloon_work))
+		mod_delayed_work(system_unbound_wq, &balloon_work, 0);
+	return 0;
+}
+
 static int set_tax(const char *val, const struct kernel_param *kp)
 {
 	return param_set_uint_minmax(val, kp, 0, LODGE_MAX_TAX);
@@ -71,7 +106,7 @@ static int set_tax(const char *val, const struct kernel_param *kp)
 
 static int set_period(const char *val, const struct kernel_param *kp)
 {
-	int ret = param_set_uint_minmax(val, kp, 100, 3600 * MSEC_PER_SEC);
+	int ret = param_set_uint_minmax(val, kp, MIN_PERIOD_MS, MAX_PERIOD_MS);
 
 	/* Not at load, when there is nothing to be waited for. */
 	if (!ret && delayed_work_pending(&balloon_work))
@@ -374,32 +409,53 @@ int lodge_balloon_set(struct lodge_vm *vm, void __user *arg)
 	return 0;
 }
 
-/**
- * lodge_balloon_aim - set a VM's target by hand, or have it computed
- * @vm: the VM
- * @automatic: have it computed
- * @target: else: bytes, made to lie between reservation and memory
- *
- * For those who are not its launcher, which hears of it by its eventfd.
- *
- * Context: may sleep; no lock held.
- * Return: 0, or -ENOENT if it has no balloon.
- */
-int lodge_balloon_aim(struct lodge_vm *vm, bool automatic, u64 target)
+/* What others than its launcher want of a balloon; the launcher hears of it. */
+static int change_locked(struct lodge_balloon *b, const struct lodge_balloon_change *c)
 {
-	struct lodge_balloon *b;
-	u64 old;
+	u64 reservation = c->what & LODGE_CHANGE_RESERVATION ?
+		c->reservation >> PAGE_SHIFT : b->reservation;
+	u64 old = b->target, target = b->target;
+	bool automatic = b->automatic;
 
-	mutex_lock(&balloon_lock);
-	b = vm->balloon;
-	if (b) {
-		old = b->target;
-		set_aim(b, automatic, target >> PAGE_SHIFT);
-		if (b->target != old && b->event)
-			lodge_eventfd_signal(b->event);
+	if (reservation > b->memory)
+		return -ERANGE;
+	if (c->what & LODGE_CHANGE_AIM) {
+		automatic = c->automatic;
+		target = automatic ? b->target : c->target >> PAGE_SHIFT;
+		if (target > b->memory || (!automatic && target < reservation))
+			return -ERANGE;
 	}
+	b->reservation = reservation;
+	if (c->what & LODGE_CHANGE_SHARES)
+		b->shares = c->shares;
+	set_aim(b, automatic, target);
+	if (b->target != old && b->event)
+		lodge_eventfd_signal(b->event);
+	return 0;
+}
+
+/**
+ * lodge_balloon_change - set a VM's target, by hand or to be computed, or its
+ * claim
+ * @vm: the VM
+ * @c: what
+ *
+ * Context: may sleep; lodge_vms_lock may be held, and no other lock.
+ * Return: 0; -ENXIO if it has no balloon; -EINVAL; -ERANGE for what doesn't fit
+ * into the VM's memory, or a target below its reservation.
+ */
+int lodge_balloon_change(struct lodge_vm *vm, const struct lodge_balloon_change *c)
+{
+	int ret = -ENXIO;
+
+	if (c->what & LODGE_CHANGE_SHARES &&
+	    (!c->shares || c->shares > LODGE_BALLOON_MAX_SHARES))
+		return -EINVAL;
+	mutex_lock(&balloon_lock);
+	if (vm->balloon)
+		ret = change_locked(vm->balloon, c);
 	mutex_unlock(&balloon_lock);
-	return b ? 0 : -ENOENT;
+	return ret;
 }
 
 static void tell(const struct lodge_balloon *b, struct lodge_balloon_state *s)
@@ -424,7 +480,7 @@ static void tell(const struct lodge_balloon *b, struct lodge_balloon_state *s)
  * @end_period: end its sampling period, and begin another
  * @s: filled in
  *
- * Context: may sleep; no lock held.
+ * Context: may sleep; lodge_vms_lock may be held, and no other lock.
  * Return: 0, or -ENOENT if it has no balloon.
  */
 int lodge_balloon_peek(struct lodge_vm *vm, bool end_period,

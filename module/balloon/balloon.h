@@ -28,6 +28,41 @@ struct lodge_sample {
 	gfn_t gfn[LODGE_SAMPLES];
 };
 
+/* In lodge_balloon_change.what */
+#define LODGE_CHANGE_AIM		BIT(0)
+#define LODGE_CHANGE_SHARES		BIT(1)
+#define LODGE_CHANGE_RESERVATION	BIT(2)
+
+/**
+ * struct lodge_balloon_change - what others than a VM's launcher may set
+ * @what: LODGE_CHANGE_*
+ * @automatic: the target is computed; else it is
+ * @target: bytes
+ * @shares: 1 to LODGE_BALLOON_MAX_SHARES
+ * @reservation: bytes
+ */
+struct lodge_balloon_change {
+	u32 what;
+	bool automatic;
+	u64 target;
+	u32 shares;
+	u64 reservation;
+};
+
+/**
+ * struct lodge_balloon_rates - the module's parameters, balloon_*
+ * @tax: in hundredths
+ * @period_ms: between two computations
+ * @budget: MiB for each domain, or 0
+ * @reserve: MiB, or 0
+ */
+struct lodge_balloon_rates {
+	u32 tax;
+	u32 period_ms;
+	u32 budget;
+	u32 reserve;
+};
+
 /* Both under vm->srcu or, for a VM that has no slots to lose, nothing. */
 u32 lodge_sample_end(struct lodge_vm *vm, const struct lodge_sample *s);
 void lodge_sample_begin(struct lodge_vm *vm, struct lodge_sample *s);
@@ -37,7 +72,9 @@ int lodge_balloon_get(struct lodge_vm *vm, void __user *arg);
 int lodge_balloon_report(struct lodge_vm *vm, void __user *arg);
 int lodge_balloon_peek(struct lodge_vm *vm, bool end_period,
 		       struct lodge_balloon_state *s);
-int lodge_balloon_aim(struct lodge_vm *vm, bool automatic, u64 target);
+int lodge_balloon_change(struct lodge_vm *vm, const struct lodge_balloon_change *c);
+void lodge_balloon_rates(struct lodge_balloon_rates *r);
+int lodge_balloon_set_rates(const struct lodge_balloon_rates *r);
 void lodge_balloon_destroy(struct lodge_vm *vm);
 void lodge_balloon_exit(void);
 

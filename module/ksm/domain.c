@@ -8,7 +8,9 @@
 
 #include "ksm/ksm.h"
 
+/* In the order of their ids. */
 static LIST_HEAD(domains);
+static u64 last_id;
 static DEFINE_MUTEX(domains_lock);
 
 static struct lodge_domain *domain_new(kuid_t uid, const char *name)
@@ -27,9 +29,12 @@ static struct lodge_domain *domain_new(kuid_t uid, const char *name)
 	INIT_LIST_HEAD(&d->objects);
 	INIT_LIST_HEAD(&d->done);
 	INIT_DELAYED_WORK(&d->work, lodge_ksm_work);
+	d->id = ++last_id;
+	d->budget = LODGE_DOMAIN_BY_POLICY;
+	d->pass_ms = LODGE_DOMAIN_BY_POLICY;
 	/* Nobody can make pages that hash alike. */
 	d->seed = get_random_u64();
-	list_add(&d->list, &domains);
+	list_add_tail(&d->list, &domains);
 	return d;
 }
 
@@ -72,6 +77,39 @@ void lodge_domain_put(struct lodge_domain *d)
 	lodge_ksm_spare_free(d);
 	lodge_index_destroy(&d->index);
 	kfree(d);
+}
+
+/** lodge_domain_hold - one more user; of one that lodge_domain_each() shows */
+void lodge_domain_hold(struct lodge_domain *d)
+{
+	lockdep_assert_held(&domains_lock);
+	d->users++;
+}
+
+/**
+ * lodge_domain_each - show domains, in the order of their ids
+ * @from: the least id
+ * @fn: called with each, until it gives something else than 0
+ * @arg: handed to it
+ *
+ * Context: may sleep; @fn waits for nobody.
+ * Return: what @fn gave.
+ */
+int lodge_domain_each(u64 from, int (*fn)(struct lodge_domain *d, void *arg), void *arg)
+{
+	struct lodge_domain *d;
+	int ret = 0;
+
+	mutex_lock(&domains_lock);
+	list_for_each_entry(d, &domains, list) {
+		if (d->id < from)
+			continue;
+		ret = fn(d, arg);
+		if (ret)
+			break;
+	}
+	mutex_unlock(&domains_lock);
+	return ret;
 }
 
 /** lodge_domain_name - its name among its owner's domains */

@@ -15,6 +15,8 @@
 
 /* More sharers than this, and the next one gets another page. */
 #define LODGE_SHARERS_MAX	256
+/* Percent of a CPU. */
+#define LODGE_KSM_MAX_BUDGET	100
 /* Passes that leave alone a page whose sharing was broken. */
 #define LODGE_REST_BROKEN	7
 #define LODGE_REST_MAX		63
@@ -90,6 +92,10 @@ enum lodge_ksm_count {
  * struct lodge_domain - within which pages may be merged
  * @uid: whose it is
  * @name: which one of the owner's
+ * @id: never used again
+ * @budget: percent of a CPU for the scan; ksm_budget if that is less
+ * @pass_ms: pause between two passes; ksm_pass_ms if that is more, or this is
+ *	LODGE_DOMAIN_BY_POLICY
  * @users: objects, under the list's lock
  * @list: all domains
  * @mutex: one scans at a time; the lists and @spare
@@ -107,6 +113,8 @@ enum lodge_ksm_count {
 struct lodge_domain {
 	kuid_t uid;
 	char name[LODGE_DOMAIN_NAME_MAX];
+	u64 id;
+	u32 budget, pass_ms;
 	unsigned int users;
 	struct list_head list;
 	struct mutex mutex;
@@ -128,11 +136,16 @@ void lodge_domain_put(struct lodge_domain *d);
 const char *lodge_domain_name(const struct lodge_domain *d);
 void lodge_domain_add(struct lodge_object *o);
 void lodge_domain_remove(struct lodge_object *o);
+int lodge_domain_each(u64 from, int (*fn)(struct lodge_domain *d, void *arg), void *arg);
+void lodge_domain_hold(struct lodge_domain *d);
 void lodge_domain_info(struct lodge_domain *d, struct lodge_domain_info *info);
 int lodge_ksm_init(void);
 void lodge_ksm_exit(void);
 
 /* scan.c */
+void lodge_ksm_rates(u32 *budget, u32 *pass_ms);
+void lodge_ksm_set_rates(u32 budget, u32 pass_ms);
+int lodge_ksm_step(struct lodge_domain *d, bool begin, bool *more);
 void lodge_ksm_work(struct work_struct *work);
 int lodge_ksm_now(struct lodge_object *o, pgoff_t first, pgoff_t count,
 		  u64 *merged, u64 *skipped);

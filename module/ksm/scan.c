@@ -129,12 +129,13 @@ static bool scan_next(struct window *w, pgoff_t *next, pgoff_t last)
 	return true;
 }
 
-static void scan_slice(struct lodge_domain *d, u64 start, bool *over)
+/* Whoever comes to the end of the pass begins another one. */
+static void scan_slice(struct lodge_domain *d, u64 start, bool now, bool *over)
 {
 	struct lodge_object *o;
 
 	do {
-		struct window w = { };
+		struct window w = { .now = now };
 
 		o = list_first_entry_or_null(&d->objects, struct lodge_object,
 					     domain_list);
@@ -153,19 +154,72 @@ static void scan_slice(struct lodge_domain *d, u64 start, bool *over)
 	} while (ktime_get_ns() - start < SLICE_NS);
 }
 
+static u32 pass_ms(const struct lodge_domain *d)
+{
+	u32 own = READ_ONCE(d->pass_ms), all = READ_ONCE(ksm_pass_ms);
+
+	return own == LODGE_DOMAIN_BY_POLICY ? all : max(own, all);
+}
+
+/** lodge_ksm_rates - the parameters of this room */
+void lodge_ksm_rates(u32 *budget, u32 *pass)
+{
+	*budget = READ_ONCE(ksm_budget);
+	*pass = READ_ONCE(ksm_pass_ms);
+}
+
+/** lodge_ksm_set_rates - set both; the budget is LODGE_KSM_MAX_BUDGET at most */
+void lodge_ksm_set_rates(u32 budget, u32 pass)
+{
+	WRITE_ONCE(ksm_budget, budget);
+	WRITE_ONCE(ksm_pass_ms, pass);
+}
+
+/**
+ * lodge_ksm_step - go on with a pass now, for about a millisecond
+ * @d: the domain, held
+ * @begin: begin it anew
+ * @more: set to whether it isn't over
+ *
+ * As with LODGE_MEMORY_MERGE no page rests. The caller pays.
+ *
+ * Context: may sleep.
+ * Return: 0, or -EINTR.
+ */
+int lodge_ksm_step(struct lodge_domain *d, bool begin, bool *more)
+{
+	struct lodge_object *o;
+	bool over = false;
+	u64 start;
+
+	if (mutex_lock_interruptible(&d->mutex))
+		return -EINTR;
+	start = ktime_get_ns();
+	if (begin) {
+		list_splice_init(&d->done, &d->objects);
+		list_for_each_entry(o, &d->objects, domain_list)
+			o->cursor = 0;
+	}
+	scan_slice(d, start, true, &over);
+	mutex_unlock(&d->mutex);
+	lodge_ksm_count(d, LODGE_KSM_CPU_NS, ktime_get_ns() - start);
+	*more = !over;
+	return 0;
+}
+
 /** lodge_ksm_work - scan a domain for a while */
 void lodge_ksm_work(struct work_struct *work)
 {
 	struct lodge_domain *d = container_of(to_delayed_work(work),
 					      struct lodge_domain, work);
-	u64 start, budget = clamp(READ_ONCE(ksm_budget), 1u, 100u);
-	unsigned long delay = msecs_to_jiffies(READ_ONCE(ksm_pass_ms));
-	bool over = !READ_ONCE(ksm_budget), more;
+	u64 start, budget = min3(READ_ONCE(ksm_budget), READ_ONCE(d->budget), (u32)LODGE_KSM_MAX_BUDGET);
+	unsigned long delay = msecs_to_jiffies(pass_ms(d));
+	bool over = !budget, more;
 
 	mutex_lock(&d->mutex);
 	start = ktime_get_ns();
 	if (!over)
-		scan_slice(d, start, &over);
+		scan_slice(d, start, false, &over);
 	more = !list_empty(&d->objects) || !list_empty(&d->done);
 	mutex_unlock(&d->mutex);
 	start = ktime_get_ns() - start;

@@ -146,6 +146,10 @@ int lodge_view_get_atomic(struct lodge_slot *slot, unsigned long hva, bool write
 int lodge_view_get(struct lodge_slot *slot, unsigned long hva, bool write,
 		   struct lodge_page *page);
 void lodge_view_put(struct lodge_page *page, bool dirty);
+void lodge_view_states(struct lodge_slot *slot, unsigned long hva, u8 *states, u32 nr);
+
+/* survey.c */
+u32 lodge_survey(struct lodge_vm *vm, u64 *first, u8 *states, u32 max, bool clear);
 
 void lodge_slot_invalidate(struct lodge_vm *vm, struct lodge_slot *slot);
 

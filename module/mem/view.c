@@ -180,3 +180,27 @@ void lodge_view_put(struct lodge_page *page, bool dirty)
 	if (page->page)
 		lodge_object_put(page->page);
 }
+
+/**
+ * lodge_view_states - what pages of a slot are, as far as that is known
+ * @slot: the slot, under vm->srcu
+ * @hva: where the first one is
+ * @states: set to a byte for each: LODGE_PAGE_* or LODGE_MAP_OTHER
+ * @nr: how many
+ *
+ * Context: doesn't sleep.
+ */
+void lodge_view_states(struct lodge_slot *slot, unsigned long hva, u8 *states, u32 nr)
+{
+	const struct lodge_view *view;
+	u32 i;
+
+	rcu_read_lock();
+	view = rcu_dereference(slot->view);
+	for (i = 0; i < nr; i++, hva += PAGE_SIZE)
+		states[i] = !view || hva < view->start || hva >= view->end ?
+			LODGE_MAP_OTHER :
+			lodge_entry_state(xa_load(&view->object->entries, view->offset +
+						  ((hva - view->start) >> PAGE_SHIFT)));
+	rcu_read_unlock();
+}

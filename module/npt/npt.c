@@ -100,6 +100,7 @@ struct walk {
 	gfn_t next;		/* where to go on */
 	gfn_t mask_base;	/* of mask, ~0 without */
 	unsigned long mask;
+	u8 *pages;		/* of a survey: a byte for each page from start on */
 	int budget;
 	bool found;		/* changed, or young */
 };
@@ -144,6 +145,17 @@ static bool protect_leaf(struct walk *w, u64 *ptep, int level)
 	return true;
 }
 
+/* Of what is mapped of the range by an entry, from w->next on. */
+static bool survey_leaf(struct walk *w, u64 entry, int level)
+{
+	gfn_t gfn, end = (w->next | (level_pages(level) - 1)) + 1;
+	u8 bits = LODGE_MAP_MAPPED | (entry & w->fmt->accessed ? LODGE_MAP_YOUNG : 0);
+
+	for (gfn = w->next; gfn < min(end, w->end); gfn++)
+		w->pages[gfn - w->start] |= bits;
+	return false;
+}
+
 static bool do_leaf(struct walk *w, u64 *ptep, int level)
 {
 	u64 accessed = w->fmt->accessed;
@@ -160,6 +172,8 @@ static bool do_leaf(struct walk *w, u64 *ptep, int level)
 			return zap_leaf(w, ptep, level);
 		return test_and_clear_bit(__ffs64(accessed),
 					  (unsigned long *)ptep);
+	case LODGE_NPT_SURVEY:
+		return survey_leaf(w, READ_ONCE(*ptep), level);
 	}
 	return false;
 }
@@ -272,6 +286,23 @@ bool lodge_npt_range(struct lodge_vm *vm, enum lodge_npt_op op, gfn_t start,
 			  .mask_base = ~0ull };
 
 	return walk(&w, may_sleep);
+}
+
+/**
+ * lodge_npt_survey - say of pages whether they are mapped, and were used
+ * @vm: the VM
+ * @start: the first guest frame
+ * @end: the one after the last
+ * @pages: a byte for each; LODGE_MAP_MAPPED and LODGE_MAP_YOUNG are added
+ *
+ * Context: doesn't sleep.
+ */
+void lodge_npt_survey(struct lodge_vm *vm, gfn_t start, gfn_t end, u8 *pages)
+{
+	struct walk w = { .vm = vm, .op = LODGE_NPT_SURVEY, .start = start, .end = end,
+			  .mask_base = ~0ull, .pages = pages };
+
+	walk(&w, false);
 }
 
 /**

@@ -79,6 +79,7 @@ enum lodge_npt_op {
 	LODGE_NPT_PROTECT,
 	LODGE_NPT_TEST_YOUNG,
 	LODGE_NPT_CLEAR_YOUNG,
+	LODGE_NPT_SURVEY,
 };
 
 /*
@@ -90,6 +91,8 @@ bool lodge_npt_range(struct lodge_vm *vm, enum lodge_npt_op op, gfn_t start,
 void lodge_npt_zap_all(struct lodge_vm *vm);
 /* Protect, of the pages from gfn on, those in mask (the dirty log). */
 bool lodge_npt_protect_mask(struct lodge_vm *vm, gfn_t gfn, unsigned long mask);
+
+void lodge_npt_survey(struct lodge_vm *vm, gfn_t start, gfn_t end, u8 *pages);
 
 /* May sleep. */
 static inline bool lodge_npt_zap(struct lodge_vm *vm, gfn_t start, gfn_t end)

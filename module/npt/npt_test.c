@@ -498,6 +498,46 @@ static void young(struct kunit *test)
 			lodge_caps.npt_ad ? 0 : 1);
 }
 
+/* What people are shown: slots without their holes, what is mapped, what is used. */
+static void survey(struct kunit *test)
+{
+	const u8 used = LODGE_MAP_OTHER | LODGE_MAP_MAPPED | LODGE_MAP_YOUNG;
+	struct world *w = test->priv;
+	struct lodge_vm *vm = &w->vm;
+	u64 first = 0;
+	u8 page[1024];
+
+	fake.level = 2;
+	fix(test, BASE_GFN + 512, 0);
+	fake.level = 1;
+	fix(test, BASE_GFN + 3, 0);
+	KUNIT_EXPECT_EQ(test, lodge_survey(vm, &first, page, 600, false), 600);
+	KUNIT_EXPECT_EQ(test, first, BASE_GFN);
+	KUNIT_EXPECT_EQ(test, page[2], LODGE_MAP_OTHER);
+	KUNIT_EXPECT_EQ(test, page[3], used);
+	KUNIT_EXPECT_EQ(test, page[4], LODGE_MAP_OTHER);
+	KUNIT_EXPECT_EQ(test, page[511], LODGE_MAP_OTHER);
+	KUNIT_EXPECT_PTR_EQ(test, memchr_inv(page + 512, used, 88), NULL);
+	/* From within the 2M page on; its bit is taken away for all of it. */
+	first = BASE_GFN + 1000;
+	KUNIT_EXPECT_EQ(test, lodge_survey(vm, &first, page, 30, true), 30);
+	KUNIT_EXPECT_EQ(test, first, BASE_GFN + 1000);
+	KUNIT_EXPECT_EQ(test, page[23], used);
+	KUNIT_EXPECT_EQ(test, page[24], LODGE_MAP_OTHER);
+	first = BASE_GFN + 512;
+	KUNIT_EXPECT_EQ(test, lodge_survey(vm, &first, page, 1, false), 1);
+	KUNIT_EXPECT_EQ(test, page[0], lodge_caps.npt_ad ?
+			LODGE_MAP_OTHER | LODGE_MAP_MAPPED : LODGE_MAP_OTHER);
+	/* The end of the last slot, and beyond. */
+	first = BASE_GFN + NPAGES - 5;
+	KUNIT_EXPECT_EQ(test, lodge_survey(vm, &first, page, 1024, false), 5);
+	first = BASE_GFN + NPAGES;
+	KUNIT_EXPECT_EQ(test, lodge_survey(vm, &first, page, 1024, true), 0);
+	first = ~0ull;
+	KUNIT_EXPECT_EQ(test, lodge_survey(vm, &first, page, 1024, true), 0);
+	lodge_npt_zap_all(vm);
+}
+
 /* What a read leaves in the tables, bit by bit. */
 static void bits(struct kunit *test)
 {
@@ -653,6 +693,7 @@ static void races(struct kunit *test)
 	KUNIT_CASE(move_and_delete), \
 	KUNIT_CASE(zap_range), \
 	KUNIT_CASE(young), \
+	KUNIT_CASE(survey), \
 	KUNIT_CASE(bits), \
 	KUNIT_CASE(invalidation), \
 	KUNIT_CASE(atomic), \
