@@ -8,10 +8,24 @@ the manual has, all of them and no others, and with sense. Prints TAP.
 import json
 import re
 import sys
+from xml.dom import minidom
 
 VM = {'id', 'name', 'pid', 'uid', 'vcpus', 'memory', 'mapped', 'pages_4k',
       'pages_2m', 'pages_1g', 'nested_tables', 'dead', 'reason'}
 VCPU = {'id', 'index', 'state', 'cpu', 'tid', 'exits'}
+DOMAIN = {'id', 'domain', 'uid', 'objects', 'budget', 'pause_ms', 'saved',
+          'counters'}
+DOMAIN_COUNTERS = {'shared', 'sharing', 'zero', 'metadata', 'cpu_ns', 'passes',
+                   'visited', 'hashed', 'merged', 'broken', 'skip_cooling',
+                   'skip_held', 'skip_busy', 'skip_differ', 'skip_full'}
+BALLOON = {'id', 'auto', 'shares', 'memory', 'reservation', 'target', 'actual',
+           'resident', 'active', 'guest'}
+POLICY = {'tax', 'period_ms', 'budget', 'reserve', 'merge_budget',
+          'merge_pause_ms', 'vms'}
+MAP = {'id', 'page_size', 'cell_pages', 'sampled', 'pages', 'hot', 'ranges'}
+KINDS = {'absent', 'private', 'shared', 'zero', 'compressed', 'swapped',
+         'ballooned', 'other'}
+RANGE = {'start', 'bytes', 'cells'}
 EVENTS = {'listening', 'created', 'named', 'dead', 'destroyed', 'lost', 'unloaded'}
 
 points = []
@@ -48,6 +62,42 @@ def is_stats(stats):
                    for v in vm['vcpu']) for vm in stats)
 
 
+def is_map(memory):
+    """A map: kinds add up to the ranges, and cells cover those."""
+    return (memory.keys() == MAP and memory['pages'].keys() == KINDS and
+            sum(memory['pages'].values()) * memory['page_size'] ==
+            sum(r['bytes'] for r in memory['ranges']) > 0 and
+            all(r.keys() == RANGE and len(r['cells']) ==
+                -(-r['bytes'] // (memory['cell_pages'] * memory['page_size']))
+                for r in memory['ranges']))
+
+
+def check_memory(where):
+    """Merging, balloons, policy, maps."""
+    domains = load(f'{where}/ksm.json')[0]
+    check(len(domains) == 1 and domains[0].keys() == DOMAIN and
+          domains[0]['counters'].keys() == DOMAIN_COUNTERS and
+          domains[0]['domain'] == 'web', 'ksm')
+    balloon = load(f'{where}/balloon.json')[0]
+    check(balloon.keys() == BALLOON and balloon['memory'] == 16 << 20 and
+          balloon['auto'] is False, 'balloon')
+    policy = load(f'{where}/policy.json')[0]
+    check(policy.keys() == POLICY and [vm['shares'] for vm in policy['vms']] ==
+          [2000] and policy['vms'][0].keys() == BALLOON, 'policy')
+    memory = load(f'{where}/map.json')[0]
+    check(is_map(memory) and memory['sampled'] and memory['pages']['shared'] and
+          memory['ranges'][0]['bytes'] == 16 << 20, 'map')
+    check(sum(memory['hot'].values()) > 0 and
+          all(memory['hot'][kind] <= memory['pages'][kind] for kind in KINDS),
+          'a guest that loops is hot somewhere, and cold elsewhere')
+    spin = load(f'{where}/map-spin.json')[0]
+    check(is_map(spin) and spin['pages']['other'] and not spin['sampled'] and
+          not spin['hot'], "a map of a process's memory")
+    svg = minidom.parse(f'{where}/map.svg').documentElement
+    check(svg.tagName == 'svg' and svg.getElementsByTagName('rect').length > 3 and
+          svg.getElementsByTagName('text').length > 2, 'a map as SVG')
+
+
 def main():
     """Each file."""
     manual, where = sys.argv[1:]
@@ -72,9 +122,11 @@ def main():
     check([e['event'] for e in events if e['vm']] ==
           ['created', 'named', 'destroyed'] * 2 + ['created'], 'in their order')
     check(events[-1]['event'] == 'unloaded', 'unloaded is the last')
+    check_memory(where)
     with open(manual, encoding='utf-8') as text:
         words = set(re.findall(r'\w+', text.read()))
-    missing = (VM | VCPU | EVENTS | {'counters', 'time_ms', 'vms'}) - words
+    missing = (VM | VCPU | EVENTS | DOMAIN | DOMAIN_COUNTERS | BALLOON | POLICY | MAP |
+               KINDS | RANGE | {'counters', 'time_ms', 'vms'}) - words
     check(not missing, f'the manual has the keys {missing or ""}')
     print(f'1..{len(points)}')
     return 0 if all(points) else 1

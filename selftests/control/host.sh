@@ -123,6 +123,116 @@ try 'a name that is none for a terminal' gives 0 'a\?\[2J"\\\?' ./lodgectl list
 ./lodgectl stats --json --watch=0.1 --count=3 >/out/watch.jsonl
 stop $named
 
+# --- memory ---
+# guest NAME OPTION...: a small one of alice's that loops; its process in $started.
+guest() {
+	local name=$1
+	shift
+	$alice ./lodge run --kernel tiny --append l --memory 16M --name "$name" \
+		--merge web "$@" </dev/null >"$name.out" 2>&1 &
+	started=$!
+	renice -n 19 -p $started >/dev/null
+	for _ in $(seq 400); do
+		! ./lodgectl map "$name" --sample=0 2>/dev/null |
+			grep -qE "private|shared" || return 0
+		usleep 50000
+	done
+	echo "$name does not begin"
+	cat "$name.out"
+	return 1
+}
+
+# of COMMAND KEY: a number in its JSON.
+of() {
+	local key=$1
+	shift
+	"$@" --json | tr ',{' '\n\n' | sed -n "s/^\"$key\"://p" | head -n 1 | tr -d '}]'
+}
+
+# is WANTED KEY COMMAND...: that number is in its JSON.
+is() {
+	local want=$1 got
+	shift
+	got=$(of "$@")
+	echo "$1: $got"
+	[ "$got" = "$want" ]
+}
+
+guest one --balloon 16M && ones=$started
+guest two && twos=$started
+try 'two guests' lines 3 sh -c './lodgectl list | grep -E "PID| (one|two) "'
+web="$alice ./lodgectl ksm"
+merge() {
+	$web "$@" domain=web
+}
+params=/sys/module/lodge/parameters
+try 'a domain of merging is shown' gives 0 '^1000 +web +on +2 ' $alice ./lodgectl ksm
+try 'to its owner only' lines 1 $bob ./lodgectl ksm
+try 'and to CAP_NET_ADMIN' gives 0 ' web ' $admin ./lodgectl ksm
+try 'merging is switched off' merge off
+try 'so it is' gives 0 ' web +off ' $alice ./lodgectl ksm
+passes=$(of passes $web)
+try 'a pass now, nevertheless' merge now
+try 'was one' sh -c "[ $(of passes $web) = $((passes + 1)) ]"
+try 'equal pages are shared' sh -c "[ $(of shared $web) -gt 0 ]"
+try 'merging is tuned' merge set budget=3 pause=2500
+try 'so it is' is 2500 pause_ms $web
+try 'merging is on again' merge on
+try 'so it is' is null budget $web
+try 'more than all of a CPU' gives 2 'from 0 to 100' merge set budget=101
+try 'nothing set' gives 2 'what' merge set
+try 'no such domain' gives 1 'no domain' $alice ./lodgectl ksm off domain=db
+try "somebody else's domain" gives 1 'no domain' $bob ./lodgectl ksm off user=1000
+try 'by who may' $admin ./lodgectl ksm off user=1000 domain=web
+try 'it is off' is 0 budget $web
+try 'a word that ksm does not know' gives 2 'none of' $alice ./lodgectl ksm maybe
+
+try 'a balloon is shown' gives 0 'by hand +16M +16M +16M' $alice ./lodgectl balloon one
+try 'one is all there are' lines 2 $alice ./lodgectl balloon
+try 'none for bob' lines 1 $bob ./lodgectl balloon
+try 'a VM without one' gives 1 'has no balloon' $alice ./lodgectl balloon two
+try 'a size' $alice ./lodgectl balloon one 12M
+try 'so it is' is 12582912 target $alice ./lodgectl balloon one
+try 'more than there is' gives 2 'above its memory' $alice ./lodgectl balloon one 17M
+try 'no size' gives 2 'a size' $alice ./lodgectl balloon one much
+try 'not by bob' gives 1 'no VM' $bob ./lodgectl balloon one 8M
+try 'computed' $alice ./lodgectl balloon one auto
+try 'so it is' is true auto $alice ./lodgectl balloon one
+try 'by CAP_NET_ADMIN' $admin ./lodgectl balloon one 8M
+try 'so it is' is 8388608 target ./lodgectl balloon one
+
+try 'what holds for all' gives 0 '^tax +75%' $alice ./lodgectl policy
+try 'is not for everybody to set' gives 4 'CAP_NET_ADMIN' $alice ./lodgectl policy tax=50
+try 'but for some' $admin ./lodgectl policy tax=50 merge-budget=20 merge-pause=1500
+try 'so it is' sh -c "cat $params/balloon_tax $params/ksm_budget $params/ksm_pass_ms |
+	tr '\n' ' ' | grep -x '50 20 1500 '"
+try 'a tax of all' gives 2 'from 0 to 99' $admin ./lodgectl policy tax=100
+try 'a period that is none' gives 2 'can.t be' $admin ./lodgectl policy tax=1 period=1
+try 'all of it or nothing' grep -qx 50 $params/balloon_tax
+try 'as it was' ./lodgectl policy tax=75 merge-budget=10 merge-pause=1000
+try 'claims' $alice ./lodgectl policy one shares=2000 reservation=9M
+try 'so they are' gives 0 ' 2000 +9M +16M +by hand +9M' $alice ./lodgectl policy one
+try 'below its reservation' gives 2 'below its reservation' $alice ./lodgectl balloon one 8M
+try 'no share at all' gives 4 'Invalid' $alice ./lodgectl policy one shares=0
+try 'an unknown rate' gives 2 'nothing that holds' $alice ./lodgectl policy taxes=1
+try 'a claim that is none' gives 2 'none of' $alice ./lodgectl policy one tax=1
+
+$web --json >/out/ksm.json
+$alice ./lodgectl balloon one --json >/out/balloon.json
+$alice ./lodgectl policy --json >/out/policy.json
+try 'a map' gives 0 '^ +0x0000200000  [sSpP]' $alice ./lodgectl map one --sample=0.2
+try 'pages that are shared' gives 0 '^ +shared +s +[1-9]' $alice ./lodgectl map one
+try 'pages that are used' sh -c "[ $(of hot $alice ./lodgectl map one | wc -l) = 1 ]"
+try 'as a picture' $alice ./lodgectl map one --svg=/tmp/one.svg
+cp /tmp/one.svg /out/map.svg
+$alice ./lodgectl map one --json >/out/map.json
+./lodgectl map spin --json --sample=0 >/out/map-spin.json
+try 'not of a VM of others' gives 1 'no VM' $bob ./lodgectl map one
+try 'nowhere to draw' gives 4 'cannot write' ./lodgectl map one --svg=/dev/full
+try 'no escapes when it is no terminal' sh -c '
+	! ./lodgectl map one --sample=0 | grep -q "$(printf "\033")"'
+stop $ones $twos
+
 # --- events ---
 start events.out ./lodgectl events && events=$started
 start alice.out $alice ./lodgectl events && alices_events=$started

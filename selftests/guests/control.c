@@ -305,6 +305,11 @@ static void wrong_ids(void)
 	static const uint64_t ids[] = { 0, 1ull << 32, 1ull << 63, ~0ull, ~0ull - 1 };
 	static const int cmds[] = {
 		LODGE_CMD_VM_GET, LODGE_CMD_VCPU_GET, LODGE_CMD_STATS_GET,
+		LODGE_CMD_BALLOON_GET,
+	};
+	static const int about_one[] = {
+		LODGE_CMD_VM_GET, LODGE_CMD_BALLOON_GET, LODGE_CMD_BALLOON_SET,
+		LODGE_CMD_DOMAIN_SET, LODGE_CMD_DOMAIN_MERGE, LODGE_CMD_MAP_GET,
 	};
 	struct request r;
 	size_t i, c;
@@ -316,9 +321,12 @@ static void wrong_ids(void)
 			check(refused(r, ENOENT), "dump %d of VM %llx", cmds[c],
 			      (unsigned long long)ids[i]);
 		}
-		r = new_request(0, LODGE_CMD_VM_GET);
-		put_id(&r, ids[i]);
-		check(refused(r, ENOENT), "VM %llx", (unsigned long long)ids[i]);
+		for (c = 0; c < ARRAY_SIZE(about_one); c++) {
+			r = new_request(0, about_one[c]);
+			put_id(&r, ids[i]);
+			check(refused(r, ENOENT), "%d of VM or domain %llx", about_one[c],
+			      (unsigned long long)ids[i]);
+		}
 	}
 }
 

@@ -6,12 +6,12 @@
 #include <stddef.h>
 #include <sys/types.h>
 
+#include "parse.h"
+
 void warn(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 void die(const char *fmt, ...) __attribute__((format(printf, 1, 2), noreturn));
 void *xalloc(size_t n, size_t size);
 int xioctl(int fd, unsigned long nr, void *arg, const char *what);
-int parse_size(const char *s, uint64_t *out);
-int parse_uint(const char *s, unsigned long max, unsigned long *out);
 ssize_t write_all(int fd, const void *data, size_t len);
 ssize_t pread_all(int fd, void *data, size_t len, off_t off);
 int open_output(const char *spec);

@@ -7,6 +7,10 @@
 
 struct options {
 	const char *vm;		/* the word that names one, or NULL */
+	char **words;		/* all that come behind the command */
+	int nr_words;
+	const char *svg;	/* a file for a picture */
+	double sample;		/* seconds */
 	bool json;
 	bool vcpus;
 	bool watch;
@@ -18,5 +22,9 @@ int command_list(const struct options *opt);
 int command_show(const struct options *opt);
 int command_stats(const struct options *opt);
 int command_events(const struct options *opt);
+int command_ksm(const struct options *opt);
+int command_balloon(const struct options *opt);
+int command_policy(const struct options *opt);
+int command_map(const struct options *opt);
 
 #endif

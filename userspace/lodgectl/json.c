@@ -67,6 +67,13 @@ void json_number(const char *key, uint64_t value)
 	printf("%" PRIu64, value);
 }
 
+/** json_signed() - one that may be negative. */
+void json_signed(const char *key, int64_t value)
+{
+	key_of(key);
+	printf("%" PRId64, value);
+}
+
 /** json_string() - a string. */
 void json_string(const char *key, const char *value)
 {

@@ -9,6 +9,7 @@
 void json_begin(const char *key, char kind);
 void json_end(char kind);
 void json_number(const char *key, uint64_t value);
+void json_signed(const char *key, int64_t value);
 void json_string(const char *key, const char *value);
 void json_bool(const char *key, bool value);
 void json_null(const char *key);

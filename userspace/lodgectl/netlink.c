@@ -20,6 +20,7 @@ struct receiver {
 	void *arg;
 	int max;
 	int error;
+	bool done;	/* an acknowledgment, an error, or a dump's end has come */
 	bool gone;	/* the family was taken away: the module is unloaded */
 };
 
@@ -51,6 +52,7 @@ static int failed(struct sockaddr_nl *from, struct nlmsgerr *err, void *arg)
 
 	(void)from;
 	to->error = err->error;
+	to->done = true;
 	return NL_STOP;
 }
 
@@ -79,7 +81,7 @@ static int valid(struct nl_msg *msg, void *arg)
 		to->gone = true;
 	if (head->nlmsg_type != family)
 		return NL_SKIP;
-	if (!genlmsg_parse(head, 0, attrs, to->max, NULL))
+	if (to->fn && !genlmsg_parse(head, 0, attrs, to->max, NULL))
 		to->fn(&(struct message) {
 			.cmd = genlmsg_hdr(head)->cmd,
 			.attrs = attrs,
@@ -97,6 +99,7 @@ static int done(struct nl_msg *msg, void *arg)
 	/* The end of a dump says how it ended; libnl does not look. */
 	if (head->nlmsg_type == NLMSG_DONE && nlmsg_datalen(head) >= (int)sizeof(int))
 		to->error = *(int *)nlmsg_data(head);
+	to->done = true;
 	return NL_STOP;
 }
 
@@ -161,7 +164,8 @@ static int exchange(struct nl_msg *msg, struct receiver *to)
 	receive_with(to);
 	err = nl_send_auto(sk, msg);
 	nlmsg_free(msg);
-	if (err >= 0)
+	/* An answer comes first, and then the acknowledgment. */
+	while (err >= 0 && !to->done)
 		err = nl_recvmsgs_default(sk);
 	if (to->error)
 		return to->error;
@@ -190,6 +194,34 @@ int netlink_dump(int cmd, uint64_t id, int max, netlink_fn fn, void *arg)
 		die(STATUS_FAILED, "the module refused command %d: %s", cmd,
 		    strerror(-err));
 	return err;
+}
+
+/**
+ * netlink_ask() - ask for something to be done, or told
+ * @cmd: LODGE_CMD_*
+ * @fields: what the request has
+ * @nr: how many
+ * @max: the largest attribute of the answer that is of interest
+ * @fn: called with the answer, if there is any; or NULL
+ * @arg: handed to it
+ *
+ * Return: 0, or what the module said: -ENOENT, -EPERM ...
+ */
+int netlink_ask(int cmd, const struct field *fields, size_t nr, int max, netlink_fn fn,
+		void *arg)
+{
+	struct receiver to = { .fn = fn, .arg = arg, .max = max };
+	struct nl_msg *msg = request(0, cmd, 0);
+	int err = 0;
+	size_t i;
+
+	for (i = 0; i < nr && !err; i++)
+		err = fields[i].size == 8 ? nla_put_u64(msg, fields[i].type, fields[i].value) :
+		      fields[i].size == 4 ? nla_put_u32(msg, fields[i].type, fields[i].value) :
+		      nla_put_flag(msg, fields[i].type);
+	if (err)
+		die(STATUS_FAILED, "out of memory for a netlink message");
+	return exchange(msg, &to);
 }
 
 /** netlink_subscribe() - events, and the end of the family, come from now on. */

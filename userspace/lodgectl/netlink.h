@@ -17,11 +17,20 @@ struct message {
 	int length;
 };
 
+/* A value of a request. */
+struct field {
+	int type;
+	int size;		/* 8, 4, or 0 for a flag */
+	uint64_t value;
+};
+
 typedef void (*netlink_fn)(const struct message *msg, void *arg);
 
 void netlink_open(void);
 void netlink_close(void);
 int netlink_dump(int cmd, uint64_t id, int max, netlink_fn fn, void *arg);
+int netlink_ask(int cmd, const struct field *fields, size_t nr, int max, netlink_fn fn,
+		void *arg);
 void netlink_subscribe(void);
 int netlink_wait(netlink_fn fn, void *arg);
 

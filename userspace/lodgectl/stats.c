@@ -20,7 +20,8 @@
 #include "util.h"
 #include "vm.h"
 
-static void add_counter(struct stats_set *set, struct nlattr *nest)
+/** stats_add() - one more counter of a set, from a message. */
+void stats_add(struct stats_set *set, struct nlattr *nest)
 {
 	struct nlattr *attrs[LODGE_A_COUNTER_MAX + 1];
 	struct counter *c;
@@ -49,7 +50,7 @@ static void add_set(const struct message *msg, void *arg)
 	};
 	nla_for_each_attr(attr, msg->first, msg->length, left)
 		if (nla_type(attr) == LODGE_A_STATS_COUNTER)
-			add_counter(set, attr);
+			stats_add(set, attr);
 }
 
 /**
@@ -104,7 +105,8 @@ double stats_rate(uint64_t now, uint64_t before, double seconds)
 	return seconds > 0 ? more / seconds : 0;
 }
 
-static void set_json(const struct stats_set *set)
+/** stats_json() - the counters of a set, as a key of an object that is open. */
+void stats_json(const struct stats_set *set)
 {
 	size_t i;
 
@@ -121,12 +123,12 @@ static size_t vm_json_stats(const struct stats_set *set, size_t nr)
 
 	json_begin(NULL, '{');
 	json_number("id", set->vm);
-	set_json(set);
+	stats_json(set);
 	json_begin("vcpu", '[');
 	for (i = 1; i < nr && set[i].vm == set->vm; i++) {
 		json_begin(NULL, '{');
 		json_number("id", set[i].vcpu);
-		set_json(&set[i]);
+		stats_json(&set[i]);
 		json_end('}');
 	}
 	json_end(']');

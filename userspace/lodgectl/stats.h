@@ -27,6 +27,10 @@ struct stats {
 	struct stats_set *set;
 };
 
+struct nlattr;
+
+void stats_add(struct stats_set *set, struct nlattr *nest);
+void stats_json(const struct stats_set *set);
 int stats_get(struct stats *stats, uint64_t vm);
 void stats_free(struct stats *stats);
 uint64_t stats_value(const struct stats_set *set, const char *name);

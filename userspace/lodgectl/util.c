@@ -11,6 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "../lodge/parse.h"
 #include "util.h"
 
 static void say(const char *fmt, va_list ap)
@@ -143,6 +144,27 @@ char *text_user(uint32_t uid, char *buf, size_t size)
 		return text_clean(user->pw_name, buf, size);
 	snprintf(buf, size, "%u", uid);
 	return buf;
+}
+
+/** word_value() - whether @word is KEY=VALUE; @value is then set. */
+bool word_value(const char *word, const char *key, const char **value)
+{
+	size_t n = strlen(key);
+
+	if (strncmp(word, key, n) || word[n] != '=')
+		return false;
+	*value = word + n + 1;
+	return true;
+}
+
+/** number_value() - a whole number from 0 to @max, or the end. */
+uint32_t number_value(const char *word, const char *value, uint32_t max)
+{
+	unsigned long n;
+
+	if (parse_uint(value, max, &n))
+		die(STATUS_USAGE, "%s: a number from 0 to %u is wanted", word, max);
+	return n;
 }
 
 /** flush_output() - all that was printed is out, or that is the end. */

@@ -24,6 +24,8 @@ size_t utf8_length(const char *s);
 char *text_clean(const char *s, char *buf, size_t size);
 char *text_bytes(uint64_t bytes, char *buf, size_t size);
 char *text_user(uint32_t uid, char *buf, size_t size);
+bool word_value(const char *word, const char *key, const char **value);
+uint32_t number_value(const char *word, const char *value, uint32_t max);
 void flush_output(void);
 
 #endif
