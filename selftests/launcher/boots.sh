@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
 # In the host: guests boot in all the ways that the launcher promises. Prints
-# TAP. In /work: lodge, vmlinuz, vmlinux, initrd, tiny. $1: which part.
+# TAP. In /work: lodge, lodgectl, vmlinuz, vmlinux, initrd, tiny. $1: which part.
 
 node=${LODGE_NODE:-/dev/lodge}
 patience=${LODGE_PATIENCE:-1}	# times the usual, on a slow host
@@ -38,6 +38,21 @@ boot() {
 	lodge --kernel "${KERNEL:-/work/vmlinuz}" --initrd /work/initrd \
 		--output out --status --append \
 		"console=ttyS0 panic=-1 quiet do=$word ${MORE-}" "$@"
+}
+
+object() { # the blocks of the launcher's file of lodge memory, if it has one
+	for fd in "/proc/$(pidof lodge)"/fd/*; do
+		case $(readlink "$fd") in
+		*lodge-memory*) stat -L -c %b "$fd" ;;
+		esac
+	done 2>/dev/null
+}
+
+held() { # what the launcher has, in MiB
+	kib=$(sed -n 's/RssAnon:[^0-9]*\([0-9]*\) kB/\1/p' \
+		"/proc/$(pidof lodge)/status" 2>/dev/null)
+	blocks=$(object)
+	echo $(((${kib:-0} + ${blocks:-0} / 2) / 1024))
 }
 
 tiny() { # tiny LETTER [OPTION...]
@@ -130,6 +145,88 @@ memory_parts() {
 	done
 }
 
+# running NAME [OPTION...]: a machine that loops, in the background.
+running() {
+	name=$1
+	shift
+	timeout $((20 * patience)) /work/lodge run --node "$node" --kernel /work/tiny \
+		--append l --memory 16M --name "$name" "$@" </dev/null >"$name" 2>&1 &
+	machines="${machines-} $!"
+	sleep $patience
+}
+
+stopped() { # what running() began
+	kill $machines 2>/dev/null
+	for machine in $machines; do
+		wait "$machine" 2>/dev/null
+	done
+	machines=
+}
+
+# domain NAME N: word N of that domain's line, 0 without.
+domain() {
+	/work/lodgectl ksm | awk -v name="$1" -v n="$2" \
+		'$2 == name { v = $n } END { print v + 0 }'
+}
+
+shared() { # pages that stand for several, in a domain
+	domain "$1" 5
+}
+
+# Whether pages of the default domain are looked at.
+merging() {
+	i=0
+	until [ "$(domain - 9)" -gt 1 ]; do
+		i=$((i + 1))
+		[ $i -lt $((5 * patience)) ] || return 1
+		sleep 1
+	done
+	[ "$(domain - 6)" -gt 0 ] || [ "$(/work/lodgectl ksm --json |
+		sed -n 's/.*"visited":\([0-9]*\).*/\1/p')" -gt 0 ]
+}
+
+backing_parts() {
+	if [ "$node" != /dev/lodge ]; then
+		running kvm
+		[ -z "$(object)" ] && [ ! -s kvm ]
+		point $? "without lodge memory a machine has its own, silently"
+		stopped
+		tiny x --merge on; ends 42 "the host may be asked to merge"
+		for option in "--memory-backing lodge" "--merge twins"; do
+			# shellcheck disable=SC2086
+			tiny x $option
+			ends 125 "$option asks for what isn't there" "no memory of its own"
+		done
+		return
+	fi
+	running default
+	[ -n "$(object)" ]
+	point $? "memory is the hypervisor's"
+	merging
+	point $? "and mergeable"
+	stopped
+	running own --memory-backing anonymous
+	[ -z "$(object)" ]
+	point $? "or the process's own"
+	stopped
+	running off --merge off
+	[ -n "$(object)" ] && ! merging
+	point $? "or not mergeable"
+	stopped
+	tiny x --memory-backing lodge; ends 42 "lodge memory can be asked for"
+	running twin1 --merge twins
+	running twin2 --merge twins
+	running other --merge others
+	i=0
+	until [ "$(shared twins)" -gt 0 ] || [ $i -gt $((15 * patience)) ]; do
+		i=$((i + 1))
+		sleep 1
+	done
+	[ "$(shared twins)" -gt 0 ] && [ "$(shared others)" = 0 ]
+	point $? "equal pages become one among those of one name: $(shared twins)"
+	stopped
+}
+
 disk_parts() {
 	truncate -s 16M disk
 	boot write --disk disk; cp out sum
@@ -172,11 +269,6 @@ device_parts() {
 	boot panic; ends 120 "Linux panics" "reset by the guest"
 }
 
-rss() { # what the launcher has, in MiB
-	kib=$(sed -n 's/VmRSS:[^0-9]*\([0-9]*\) kB/\1/p' \
-		"/proc/$(pidof lodge)/status" 2>/dev/null)
-	echo $((${kib:-0} / 1024))
-}
 
 said() { # said WORD: wait until the guest has said it
 	i=0
@@ -191,6 +283,7 @@ field() { # field WORD N: word N of the last line that begins with it
 	awk -v word="$1" -v n="$2" '$1 == word { v = $n } END { print v + 0 }' out
 }
 
+# What is given back is told apart from what is merged.
 balloon_parts() {
 	module=/sys/module/lodge/parameters
 	rm -f orders
@@ -198,11 +291,11 @@ balloon_parts() {
 	truncate -s 160M cache
 	# The guest's cache goes, and the host gets it.
 	: >out
-	MORE=cache boot balloon --memory 256M --disk cache --balloon 256M \
+	MORE=cache boot balloon --merge off --memory 256M --disk cache --balloon 256M \
 		--balloon-control orders &
-	said cached; before=$(rss)
+	said cached; before=$(held)
 	echo 160M >orders
-	said full; full=$(rss)
+	said full; full=$(held)
 	echo 256M >orders
 	wait $!
 	[ $before -gt 180 ] && [ $full -lt $((before - 60)) ]
@@ -218,9 +311,9 @@ balloon_parts() {
 	point $? "a guest out of memory takes from it: $(field oom 3) MiB are left"
 
 	: >out
-	boot free --memory 256M --balloon 256M &
-	said filled; sleep 2; before=$(rss)
-	said freed; sleep 8; full=$(rss)
+	boot free --merge off --memory 256M --balloon 256M &
+	said filled; sleep 2; before=$(held)
+	said freed; sleep 8; full=$(held)
 	wait $!
 	[ $before -gt 140 ] && [ $full -lt $((before - 100)) ]
 	point $? "what the guest frees goes to the host: $before MiB, then $full"

@@ -82,7 +82,7 @@ static void release_pages(struct balloon *b, uint32_t *pfn, size_t n)
 		p = mem_ptr(&b->dev.vm->mem, (uint64_t)pfn[i] <<
 			    VIRTIO_BALLOON_PFN_SHIFT, len);
 		if (p)
-			mem_release(p, len);
+			mem_release(&b->dev.vm->mem, p, len);
 	}
 }
 
@@ -118,7 +118,7 @@ static int reported(struct balloon *b, struct vq_chain *chain)
 	    b->config.poison_val)
 		return 0;
 	for (i = 0; i < chain->in; i++)
-		mem_release(in[i].iov_base, in[i].iov_len);
+		mem_release(&b->dev.vm->mem, in[i].iov_base, in[i].iov_len);
 	return 0;
 }
 

@@ -77,6 +77,9 @@ struct disk_config {
 	bool readonly;
 };
 
+/* What guest memory is made of; by default lodge's, if the node has it. */
+enum memory_backing { MEMORY_DEFAULT, MEMORY_LODGE, MEMORY_ANONYMOUS };
+
 struct balloon_config {
 	bool present;
 	bool automatic;		/* the hypervisor computes the target */
@@ -98,6 +101,8 @@ struct config {
 	int exit_port;		/* or -1 */
 	unsigned int cpus;
 	uint64_t memory;
+	enum memory_backing backing;
+	const char *merge;	/* "on", "off", or with whom; NULL: not said */
 	struct disk_config disk[MAX_DISKS];
 	unsigned int ndisks;
 	struct balloon_config balloon;

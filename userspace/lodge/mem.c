@@ -6,6 +6,7 @@
  * stays good; what it points to may change at any time.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -14,7 +15,7 @@
 #include "mem.h"
 #include "util.h"
 
-static uint8_t *mem_map(uint64_t size)
+static uint8_t *mem_map(uint64_t size, int fd)
 {
 	const uint64_t huge = 2 * MIB;
 	uint8_t *p;
@@ -22,22 +23,34 @@ static uint8_t *mem_map(uint64_t size)
 	/* Aligned to 2M, so that huge pages can back it from the first. */
 	p = mmap(NULL, size + huge, PROT_READ | PROT_WRITE,
 		 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (p != MAP_FAILED) {
+		p += -(uintptr_t)p & (huge - 1);
+		if (fd >= 0)
+			p = mmap(p, size, PROT_READ | PROT_WRITE,
+				 MAP_SHARED | MAP_FIXED, fd, 0);
+	}
 	if (p == MAP_FAILED)
 		die("cannot map %llu MiB of guest memory: %s; try a smaller --memory",
 		    (unsigned long long)(size / MIB), strerror(errno));
-	p += -(uintptr_t)p & (huge - 1);
-	madvise(p, size, MADV_HUGEPAGE);
+	if (fd < 0)
+		madvise(p, size, MADV_HUGEPAGE);
 	/* A dump of the launcher should hold the launcher, not the guest. */
 	madvise(p, size, MADV_DONTDUMP);
 	return p;
 }
 
-/** mem_create() - map @size bytes of RAM around the PCI hole, or die. */
-void mem_create(struct mem *mem, uint64_t size)
+/**
+ * mem_create() - map RAM around the PCI hole, or die
+ * @mem: filled in
+ * @size: bytes of RAM
+ * @fd: a file of that size to be mapped, or -1 for memory of the process's own
+ */
+void mem_create(struct mem *mem, uint64_t size, int fd)
 {
 	uint64_t low = size < LOW_RAM_END ? size : LOW_RAM_END;
-	uint8_t *host = mem_map(size);
+	uint8_t *host = mem_map(size, fd);
 
+	mem->fd = fd;
 	mem->region[0] = (struct mem_region){ 0, low, host };
 	mem->count = 1;
 	if (size > low) {
@@ -45,6 +58,18 @@ void mem_create(struct mem *mem, uint64_t size)
 						      size - low, host + low };
 		mem->count = 2;
 	}
+}
+
+/** mem_mergeable() - the process's own memory is for the host to merge, or die. */
+void mem_mergeable(const struct mem *mem)
+{
+	unsigned int i;
+
+	for (i = 0; i < mem->count; i++)
+		if (madvise(mem->region[i].host, mem->region[i].size,
+			    MADV_MERGEABLE))
+			die("the host's kernel does not merge pages (MADV_MERGEABLE: %s): leave out --merge on",
+			    strerror(errno));
 }
 
 /**
@@ -111,21 +136,25 @@ int mem_read_file(const struct mem *mem, uint64_t gpa, int fd, uint64_t off,
 
 /**
  * mem_release() - give the host what lies in guest memory
+ * @mem: guest memory
  * @p: from mem_ptr()
  * @len: bytes there; whole pages of them go
  *
- * The guest's next access finds zeros. A change of what backs guest memory
- * is a change here.
+ * The guest's next access finds zeros.
  * Return: bytes that went.
  */
-uint64_t mem_release(void *p, uint64_t len)
+uint64_t mem_release(const struct mem *mem, void *p, uint64_t len)
 {
 	const uintptr_t mask = sysconf(_SC_PAGESIZE) - 1;
 	uintptr_t start = ((uintptr_t)p + mask) & ~mask;
 	uintptr_t end = ((uintptr_t)p + len) & ~mask;
 
-	if (start >= end ||
-	    madvise((void *)start, end - start, MADV_DONTNEED))
+	if (start >= end)
+		return 0;
+	if (mem->fd < 0 ?
+	    madvise((void *)start, end - start, MADV_DONTNEED) :
+	    fallocate(mem->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+		      start - (uintptr_t)mem->region[0].host, end - start))
 		return 0;
 	return end - start;
 }

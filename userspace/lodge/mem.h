@@ -7,8 +7,10 @@
 
 /**
  * struct mem - guest memory: RAM below the PCI hole, and above 4 GiB
- * @region: guest-physical base, bytes, and where they are mapped here
+ * @region: guest-physical base, bytes, and where they are mapped here, one
+ *	behind the other
  * @count: how many of them are in use
+ * @fd: the file that is mapped there from its beginning on, or -1
  */
 struct mem {
 	struct mem_region {
@@ -17,14 +19,16 @@ struct mem {
 		uint8_t *host;
 	} region[2];
 	unsigned int count;
+	int fd;
 };
 
-void mem_create(struct mem *mem, uint64_t size);
+void mem_create(struct mem *mem, uint64_t size, int fd);
+void mem_mergeable(const struct mem *mem);
 void *mem_ptr(const struct mem *mem, uint64_t gpa, uint64_t len);
 int mem_write(const struct mem *mem, uint64_t gpa, const void *data,
 	      uint64_t len);
 int mem_read_file(const struct mem *mem, uint64_t gpa, int fd, uint64_t off,
 		  uint64_t len);
-uint64_t mem_release(void *p, uint64_t len);
+uint64_t mem_release(const struct mem *mem, void *p, uint64_t len);
 
 #endif

@@ -20,7 +20,7 @@
 
 enum {
 	OPT_KERNEL = 256, OPT_INITRD, OPT_APPEND, OPT_CPUS, OPT_MEMORY,
-	OPT_DISK, OPT_NAME, OPT_NODE, OPT_OUTPUT, OPT_STATUS, OPT_CONSOLE,
+	OPT_MEMORY_BACKING, OPT_MERGE, OPT_DISK, OPT_NAME, OPT_NODE, OPT_OUTPUT, OPT_STATUS, OPT_CONSOLE,
 	OPT_EXIT_PORT, OPT_BALLOON, OPT_BALLOON_FLOOR, OPT_BALLOON_SHARES,
 	OPT_BALLOON_CONTROL, OPT_HELP, OPT_VERSION
 };
@@ -31,6 +31,8 @@ static const struct option options[] = {
 	{ "append", required_argument, NULL, OPT_APPEND },
 	{ "cpus", required_argument, NULL, OPT_CPUS },
 	{ "memory", required_argument, NULL, OPT_MEMORY },
+	{ "memory-backing", required_argument, NULL, OPT_MEMORY_BACKING },
+	{ "merge", required_argument, NULL, OPT_MERGE },
 	{ "disk", required_argument, NULL, OPT_DISK },
 	{ "name", required_argument, NULL, OPT_NAME },
 	{ "node", required_argument, NULL, OPT_NODE },
@@ -123,6 +125,21 @@ static enum options_action take(struct config *cfg, int opt, char *arg,
 				    arg);
 		cfg->memory &= ~(2 * MIB - 1);
 		break;
+	case OPT_MEMORY_BACKING:
+		if (!strcmp(arg, "lodge"))
+			cfg->backing = MEMORY_LODGE;
+		else if (!strcmp(arg, "anonymous"))
+			cfg->backing = MEMORY_ANONYMOUS;
+		else
+			return fail(err, size, "--memory-backing %s: lodge or anonymous is wanted",
+				    arg);
+		break;
+	case OPT_MERGE:
+		if (!*arg || strlen(arg) >= LODGE_DOMAIN_NAME_MAX)
+			return fail(err, size, "--merge %s: on, off or a name of 1 to %d bytes is wanted",
+				    arg, LODGE_DOMAIN_NAME_MAX - 1);
+		cfg->merge = arg;
+		break;
 	case OPT_EXIT_PORT:
 		if (parse_uint(arg, 0xffff, &n))
 			return fail(err, size, "--exit-port %s: a port from 0 to 0xffff is wanted",
@@ -161,6 +178,20 @@ static enum options_action take(struct config *cfg, int opt, char *arg,
 }
 
 /* What can be said only when all options are known. */
+static enum options_action check_memory(struct config *cfg, char *err,
+					size_t size)
+{
+	/* The host merges with all or with nobody. */
+	if (!cfg->merge || !strcmp(cfg->merge, "off") ||
+	    !strcmp(cfg->merge, "on"))
+		return OPTIONS_RUN;
+	if (cfg->backing == MEMORY_ANONYMOUS)
+		return fail(err, size, "--merge %s wants --memory-backing lodge",
+			    cfg->merge);
+	cfg->backing = MEMORY_LODGE;
+	return OPTIONS_RUN;
+}
+
 static enum options_action check_balloon(struct config *cfg, char *err,
 					 size_t size)
 {
@@ -228,5 +259,6 @@ enum options_action options_parse(struct config *cfg, int argc,
 		return fail(err, size, "the first word has to be \"run\"");
 	if (!cfg->kernel)
 		return fail(err, size, "--kernel is missing");
-	return check_balloon(cfg, err, size);
+	action = check_memory(cfg, err, size);
+	return action == OPTIONS_RUN ? check_balloon(cfg, err, size) : action;
 }

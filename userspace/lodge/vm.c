@@ -91,11 +91,43 @@ static void create_chips(struct vm *vm)
 	irq_init(vm);
 }
 
+/* A file of memory that the hypervisor owns, or -1 if it is not to be had. */
+static int memory_object(struct vm *vm)
+{
+	const struct config *cfg = vm->cfg;
+	const char *merge = cfg->merge ? cfg->merge : "on";
+	struct lodge_create_memory create = {
+		.size = sizeof(create),
+		.bytes = cfg->memory,
+		.flags = strcmp(merge, "off") ? LODGE_MEMORY_MERGEABLE : 0,
+	};
+	int fd;
+
+	if (cfg->backing == MEMORY_ANONYMOUS)
+		return -1;
+	if (ioctl(vm->kvm_fd, LODGE_GET_VERSION, 0) < 0) {
+		if (cfg->backing == MEMORY_LODGE)
+			die("%s has no memory of its own: leave out --memory-backing lodge, and --merge but for on and off",
+			    cfg->node);
+		return -1;
+	}
+	if (create.flags && strcmp(merge, "on"))
+		snprintf(create.domain, sizeof(create.domain), "%s", merge);
+	fd = ioctl(vm->kvm_fd, LODGE_CREATE_MEMORY, &create);
+	if (fd < 0)
+		die("%s cannot give %llu MiB of guest memory: %s; --memory-backing anonymous does without",
+		    cfg->node, (unsigned long long)(cfg->memory / MIB),
+		    strerror(errno));
+	return fd;
+}
+
 static void add_memory(struct vm *vm)
 {
 	unsigned int i;
 
-	mem_create(&vm->mem, vm->cfg->memory);
+	mem_create(&vm->mem, vm->cfg->memory, memory_object(vm));
+	if (vm->mem.fd < 0 && vm->cfg->merge && !strcmp(vm->cfg->merge, "on"))
+		mem_mergeable(&vm->mem);
 	for (i = 0; i < vm->mem.count; i++) {
 		const struct mem_region *r = &vm->mem.region[i];
 		struct kvm_userspace_memory_region slot = {

@@ -396,7 +396,7 @@ int main(void)
 	bus_init(&vm.pio);
 	bus_init(&vm.mmio);
 	loop_init(&vm.loop);
-	mem_create(&vm.mem, MEMORY);
+	mem_create(&vm.mem, MEMORY, -1);
 	/* What is counted are pages of 4K. */
 	madvise(vm.mem.region[0].host, MEMORY, MADV_NOHUGEPAGE);
 	for (q = 0; q < NQUEUES; q++) {

@@ -397,7 +397,7 @@ int main(void)
 	bus_init(&vm.pio);
 	bus_init(&vm.mmio);
 	loop_init(&vm.loop);
-	mem_create(&vm.mem, 64 * MIB);
+	mem_create(&vm.mem, 64 * MIB, -1);
 	desc = mem_ptr(&vm.mem, DESC, 16 * SIZE);
 	avail = mem_ptr(&vm.mem, AVAIL, 6 + 2 * SIZE);
 	used = mem_ptr(&vm.mem, USED, 6 + 8 * SIZE);

@@ -205,7 +205,7 @@ static void test_pvh(void)
 
 int main(void)
 {
-	mem_create(&mem, 64 * MIB);
+	mem_create(&mem, 64 * MIB, -1);
 	test_bzimage();
 	test_broken_bzimage();
 	test_pvh();

@@ -87,6 +87,17 @@ static void test_run(void)
 	      "one that is computed");
 	check(parse("run --kernel k") == OPTIONS_RUN && !cfg.balloon.present,
 	      "and none");
+	check(parse("run --kernel k") == OPTIONS_RUN && !cfg.merge &&
+	      cfg.backing == MEMORY_DEFAULT, "memory as it comes");
+	check(parse("run --kernel k --memory-backing anonymous --merge off")
+	      == OPTIONS_RUN && cfg.backing == MEMORY_ANONYMOUS, "of its own");
+	check(parse("run --kernel k --memory-backing lodge") == OPTIONS_RUN &&
+	      cfg.backing == MEMORY_LODGE, "the hypervisor's");
+	check(parse("run --kernel k --memory-backing anonymous --merge on")
+	      == OPTIONS_RUN && !strcmp(cfg.merge, "on"), "merged by the host");
+	check(parse("run --kernel k --merge web") == OPTIONS_RUN &&
+	      cfg.backing == MEMORY_LODGE && !strcmp(cfg.merge, "web"),
+	      "merged with some");
 	check(parse("--help") == OPTIONS_HELP, "--help");
 	check(parse("run -h") == OPTIONS_HELP, "run -h");
 	check(parse("--version") == OPTIONS_VERSION, "--version");
@@ -106,6 +117,9 @@ static void test_errors(void)
 		"run --kernel k --balloon auto --balloon-floor 1G",
 		"run --kernel k --balloon auto --balloon-shares 0",
 		"run --kernel k --balloon auto --balloon-shares 1048577",
+		"run --kernel k --memory-backing tmpfs",
+		"run --kernel k --merge 0123456789012345678901234567890x",
+		"run --kernel k --memory-backing anonymous --merge web",
 		"run --kernel k word", "run word --kernel k",
 	};
 	char many[4096] = "run --kernel k";
