@@ -56,7 +56,8 @@ EXPORT int qemu_plugin_install(qemu_plugin_id_t id,
 	c(VMSAVE, "vmsave") c(GIF, "gif") c(RDMSR, "rdmsr")		\
 	c(WRMSR, "wrmsr") c(MOVCR, "movcr") c(MOVDR, "movdr")		\
 	c(INVL, "invl") c(XSAVE, "xsave") c(LOCK, "lock")		\
-	c(DESC, "desc") c(SWAPGS, "swapgs") c(IF, "if") c(PORT, "port")
+	c(DESC, "desc") c(SWAPGS, "swapgs") c(IF, "if") c(PORT, "port")	\
+	c(STRING, "string")
 #define CLASS_ID(id, name)	id,
 #define CLASS_NAME(id, name)	name,
 enum { CLASSES(CLASS_ID) NR_CLASSES };
@@ -154,6 +155,8 @@ static int class_of(const uint8_t *d, size_t len, bool *lock)
 	case 0xe4 ... 0xe7: case 0xec ... 0xef:
 	case 0x6c ... 0x6f:
 		return PORT;
+	case 0xa4 ... 0xa7: case 0xaa ... 0xaf:/* each round of a REP */
+		return STRING;
 	}
 	return -1;
 }

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The rows of the exits suite, and how a payload says where one begins and
+ * The rows of the suites, and how a program says where one begins and
  * ends: a NOP whose displacement the plugin knows. It costs one instruction
  * of the guest's, which is not counted, and no exit.
  */
 #ifndef ROWS_H
 #define ROWS_H
 
-#define ROWS(row)					\
+#define EXITS_ROWS(row)					\
 	row(EMPTY, "empty")				\
 	row(CPUID, "cpuid")				\
 	row(VMMCALL, "vmmcall")				\
@@ -31,6 +31,14 @@
 	row(REFAULT_2M, "refault-2m")			\
 	row(BOOT, "boot")
 
+/* Those of the memory suite that are counted between marks. */
+#define MEMORY_ROWS(row)				\
+	row(PASS, "pass-unwritten")			\
+	row(MERGE, "merge-half")			\
+	row(BREAK, "break-sharing")				\
+	row(BREAK_GUEST, "break-in-guest")
+
+#define ROWS(row)	EXITS_ROWS(row) MEMORY_ROWS(row)
 #define ROW_ID(id, name)	ROW_##id,
 enum { ROWS(ROW_ID) NR_ROWS };
 

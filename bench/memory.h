@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* What the payload of the memory suite and its host file agree on. */
+#ifndef MEMORY_H
+#define MEMORY_H
+
+#define PAGES		8192UL		/* of the memory under measurement */
+#define G_TEST		0x40000000UL	/* where it is */
+#define TWINS		2		/* a set of which half is duplicate */
+#define SHARERS		4		/* of a page whose sharing is broken */
+
+#endif
