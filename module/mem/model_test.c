@@ -377,9 +377,19 @@ static void model(struct kunit *test)
 	lodge_domain_put(d);
 }
 
+/* Suites run before the kernel parses what the module was loaded with. */
+static void parse_ops(void)
+{
+	const char *at = strstr(THIS_MODULE->args, "model_ops=");
+
+	if (at && sscanf(at, "model_ops=%u", &model_ops) != 1)
+		pr_warn("model_ops isn't a number\n");
+}
+
 /* Cases run in threads of their own, but the suite begins in the process. */
 static int model_suite_init(struct kunit_suite *suite)
 {
+	parse_ops();
 	test_mm = current->mm;
 	if (!test_mm)
 		return -EINVAL;
