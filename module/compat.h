@@ -163,6 +163,64 @@ static inline void lodge_inode_born(struct inode *inode)
 }
 #endif
 
+#include <linux/shrinker.h>
+
+/* 6.7: a shrinker is allocated, and may be made before it is known to others. */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 7, 0)
+static inline struct shrinker *lodge_shrinker_new(const char *name, unsigned int flags)
+{
+	return shrinker_alloc(flags, name);
+}
+
+static inline int lodge_shrinker_start(struct shrinker *s, const char *name)
+{
+	shrinker_register(s);
+	return 0;
+}
+
+static inline void lodge_shrinker_end(struct shrinker *s)
+{
+	shrinker_free(s);
+}
+#else
+#include <linux/slab.h>
+
+static inline struct shrinker *lodge_shrinker_new(const char *name, unsigned int flags)
+{
+	struct shrinker *s = kzalloc(sizeof(*s), GFP_KERNEL);
+
+	if (s)
+		s->flags = flags;
+	return s;
+}
+
+static inline int lodge_shrinker_start(struct shrinker *s, const char *name)
+{
+	int ret = register_shrinker(s, "%s", name);
+
+	if (ret)
+		kfree(s);
+	return ret;
+}
+
+static inline void lodge_shrinker_end(struct shrinker *s)
+{
+	unregister_shrinker(s);
+	kfree(s);
+}
+#endif
+
+#include <linux/list_lru.h>
+
+/* 6.8: the node and cgroup of an item are told, or found out as before. */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 8, 0)
+#define lodge_lru_add(lru, item)	list_lru_add_obj(lru, item)
+#define lodge_lru_del(lru, item)	list_lru_del_obj(lru, item)
+#else
+#define lodge_lru_add(lru, item)	list_lru_add(lru, item)
+#define lodge_lru_del(lru, item)	list_lru_del(lru, item)
+#endif
+
 /* 6.5: splicing out of what can be read. */
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 5, 0)
 #define lodge_splice_read	copy_splice_read

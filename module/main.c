@@ -22,6 +22,7 @@
 #include "caps.h"
 #include "hw.h"
 #include "ksm/ksm.h"
+#include "mem/pool.h"
 #include "msr.h"
 #include "netlink.h"
 
@@ -128,9 +129,12 @@ static int __init lodge_init(void)
 	ret = lodge_ksm_init();
 	if (ret)
 		goto err_pv;
-	ret = lodgefs_init();
+	ret = lodge_reclaim_init();
 	if (ret)
 		goto err_ksm;
+	ret = lodgefs_init();
+	if (ret)
+		goto err_reclaim;
 	ret = lodge_hw_init();
 	if (ret)
 		goto err_fs;
@@ -158,6 +162,8 @@ err_hw:
 	lodge_hw_exit();
 err_fs:
 	lodgefs_exit();
+err_reclaim:
+	lodge_reclaim_exit();
 err_ksm:
 	lodge_ksm_exit();
 err_pv:
@@ -177,6 +183,7 @@ static void __exit lodge_exit(void)
 	lodge_balloon_exit();
 	lodge_hw_exit();
 	lodgefs_exit();
+	lodge_reclaim_exit();
 	lodge_ksm_exit();
 	lodge_pv_exit();
 	lodge_backend->exit();
@@ -187,3 +194,5 @@ module_exit(lodge_exit);
 
 MODULE_DESCRIPTION("A small hypervisor that speaks the KVM API");
 MODULE_LICENSE("GPL");
+/* For guests' memory, compressed: mem/pool.c. */
+MODULE_SOFTDEP("pre: zsmalloc lz4");

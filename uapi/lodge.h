@@ -29,6 +29,7 @@
 #define LODGE_MEMORY_SET	_IO(LODGE_IO, 0x12)
 #define LODGE_MEMORY_MERGE	_IO(LODGE_IO, 0x13)
 #define LODGE_DOMAIN_INFO	_IO(LODGE_IO, 0x14)
+#define LODGE_MEMORY_RECLAIM	_IO(LODGE_IO, 0x15)
 
 /* The file system's number for statfs(), and its type for mount(). */
 #define LODGEFS_MAGIC		0x4c6f6467
@@ -59,8 +60,8 @@ struct lodge_create_memory {
 #define LODGE_PAGE_PRIVATE	1
 #define LODGE_PAGE_SHARED	2	/* merged with others */
 #define LODGE_PAGE_ZERO		3	/* found to be zero, and given back */
-#define LODGE_PAGE_COMPRESSED	4	/* these three don't come yet */
-#define LODGE_PAGE_SWAPPED	5
+#define LODGE_PAGE_COMPRESSED	4	/* not used, and kept in less memory */
+#define LODGE_PAGE_SWAPPED	5	/* these two don't come yet */
 #define LODGE_PAGE_DISCARDED	6
 #define LODGE_PAGE_STATES	7
 
@@ -73,6 +74,13 @@ struct lodge_create_memory {
  * @merged: pages of it that were merged so far, those found zero included
  * @broken: of those, how many were written again
  * @domain: the name of its domain
+ * @compressed: pages of it that were compressed so far
+ * @decompressed: of those, how many were used again
+ * @incompressible: how often a page was left as it was, because it didn't
+ *	shrink to half
+ * @packed: bytes that its compressed pages have become
+ * @pool: bytes of the pool that they are in, those of the cgroup's other
+ *	objects included
  */
 struct lodge_memory_info {
 	__u32 size;
@@ -82,6 +90,11 @@ struct lodge_memory_info {
 	__u64 merged;
 	__u64 broken;
 	char domain[LODGE_DOMAIN_NAME_MAX];
+	__u64 compressed;
+	__u64 decompressed;
+	__u64 incompressible;
+	__u64 packed;
+	__u64 pool;
 };
 
 /**
@@ -133,6 +146,30 @@ struct lodge_memory_merge {
 	__u64 first;
 	__u64 count;
 	__u64 merged;
+	__u64 skipped;
+};
+
+/* Only what was not used since it was looked at the last time. */
+#define LODGE_RECLAIM_COLD	(1u << 0)
+
+/**
+ * struct lodge_memory_reclaim - LODGE_MEMORY_RECLAIM: give memory back now
+ * @size: of this structure
+ * @flags: LODGE_RECLAIM_*
+ * @bytes: how much, rounded down to pages; there may be less
+ * @reclaimed: said in return: bytes of the pages that went. What they are now takes
+ *	memory, too: less than half of it
+ * @skipped: said in return: pages left alone, held by somebody or busy
+ *
+ * The object is gone through, from where it was left the last time, once with
+ * LODGE_RECLAIM_COLD. Without it, once or twice more: what isn't used between
+ * two looks goes.
+ */
+struct lodge_memory_reclaim {
+	__u32 size;
+	__u32 flags;
+	__u64 bytes;
+	__u64 reclaimed;
 	__u64 skipped;
 };
 

@@ -153,6 +153,7 @@ int lodge_ksm_unmerge(struct lodge_object *o);
 
 /* merge.c */
 extern struct kmem_cache *lodge_stables, *lodge_sharers;
+bool lodge_ksm_zero(struct lodge_object *o, pgoff_t index, struct page *page);
 bool lodge_ksm_merge(struct lodge_object *o, pgoff_t index, struct page *page);
 void lodge_ksm_unshare(struct lodge_sharer *sharer);
 bool lodge_ksm_take_over(struct lodge_sharer *sharer);

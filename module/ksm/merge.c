@@ -51,13 +51,6 @@ void lodge_ksm_spare_free(struct lodge_domain *d)
 			kmem_cache_free(lodge_sharers, d->spare.sharer[i]);
 }
 
-/* Nothing of what the page says about merging is true of the entry any more. */
-static void clean(struct lodge_object *o, pgoff_t index, struct page *page)
-{
-	ClearPageDirty(page);
-	xa_clear_mark(&o->entries, index, LODGE_WRITTEN);
-}
-
 static void merged(struct lodge_object *o)
 {
 	atomic_long_inc(&o->merged);
@@ -81,21 +74,28 @@ static void share(struct lodge_stable *stable, struct lodge_object *o, pgoff_t i
 	WRITE_ONCE(stable->nr, stable->nr + 1);
 	atomic_long_inc(&d->sharers);
 	lodge_object_replace(o, index, old, lodge_sharer_entry(sharer));
-	clean(o, index, old);
+	lodge_object_clean(o, index, old);
 	if (old == stable->page)
 		return;		/* the entry's reference is @stable's now */
 	lodge_page_set_owner(old, NULL);
 	put_page(old);
 }
 
-/* A page of zeroes is given back. */
-static void give_back(struct lodge_object *o, pgoff_t index, struct page *page)
+/**
+ * lodge_ksm_zero - a page of zeroes is given back
+ * @o: whose page it is
+ * @index: where it is
+ * @page: as for lodge_object_leave()
+ *
+ * Return: whether it is one.
+ */
+bool lodge_ksm_zero(struct lodge_object *o, pgoff_t index, struct page *page)
 {
-	lodge_object_replace(o, index, page, ENTRY_ZERO);
-	clean(o, index, page);
-	lodge_page_set_owner(page, NULL);
-	put_page(page);
+	if (memchr_inv(page_address(page), 0, PAGE_SIZE))
+		return false;
+	lodge_object_leave(o, index, page, ENTRY_ZERO);
 	merged(o);
+	return true;
 }
 
 /* Another page, @other, locked, was hashed alike, and is in no view now. */
@@ -221,10 +221,8 @@ bool lodge_ksm_merge(struct lodge_object *o, pgoff_t index, struct page *page)
 	judge(page, index);
 	lodge_index_remove(&d->index, page);
 	lodge_ksm_count(d, LODGE_KSM_HASHED, 1);
-	if (!memchr_inv(page_address(page), 0, PAGE_SIZE)) {
-		give_back(o, index, page);
+	if (lodge_ksm_zero(o, index, page))
 		return true;
-	}
 	if (!spare_fill(d, o)) {
 		lodge_ksm_count(d, LODGE_KSM_FULL, 1);
 		return false;
@@ -241,7 +239,7 @@ bool lodge_ksm_merge(struct lodge_object *o, pgoff_t index, struct page *page)
 		lodge_index_insert(&d->index, page, hash);
 	/* What is busy is looked at again. */
 	if (found == NOTHING || found == DIFFERENT)
-		clean(o, index, page);
+		lodge_object_clean(o, index, page);
 	return found == MATCHED;
 }
 

@@ -12,6 +12,7 @@
 
 #include "backend.h"
 #include "ksm/ksm.h"
+#include "mem/pool.h"
 #include "npt/entry.h"
 
 #define NR_VCPUS	2
@@ -23,9 +24,15 @@ static inline int objects_up(void)
 
 	if (ret)
 		return ret;
-	ret = lodgefs_init();
+	ret = lodge_reclaim_init();
 	if (ret)
-		lodge_ksm_exit();
+		goto err_ksm;
+	ret = lodgefs_init();
+	if (!ret)
+		return 0;
+	lodge_reclaim_exit();
+err_ksm:
+	lodge_ksm_exit();
 	return ret;
 }
 
@@ -37,6 +44,7 @@ static inline void objects_down(int held)
 	for (i = 0; i < 500 && module_refcount(THIS_MODULE) > held; i++)
 		msleep(20);
 	lodgefs_exit();
+	lodge_reclaim_exit();
 	lodge_ksm_exit();
 }
 

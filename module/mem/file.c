@@ -10,6 +10,7 @@
 #include <linux/uio.h>
 
 #include "ksm/ksm.h"
+#include "mem/pool.h"
 
 /* A chunk of LODGE_MEMORY_MAP. */
 #define MAP_CHUNK	256
@@ -87,6 +88,8 @@ static ssize_t object_read(struct kiocb *iocb, struct iov_iter *to)
 		n = min_t(loff_t, size - iocb->ki_pos, PAGE_SIZE - offset);
 		n = min(n, iov_iter_count(to));
 		page = lodge_object_peek(o, iocb->ki_pos >> PAGE_SHIFT);
+		if (IS_ERR(page))
+			return done ?: PTR_ERR(page);
 		if (page) {
 			copied = copy_page_to_iter(page, offset, n, to);
 			put_page(page);
@@ -300,7 +303,8 @@ static int object_getattr(struct lodge_idmap *idmap, const struct path *path,
 
 	lodge_fillattr(idmap, mask, inode, stat);
 	stat->blocks = (atomic_long_read(&o->pages[LODGE_PAGE_PRIVATE]) +
-			atomic_long_read(&o->pages[LODGE_PAGE_SHARED])) *
+			atomic_long_read(&o->pages[LODGE_PAGE_SHARED]) +
+			atomic_long_read(&o->pages[LODGE_PAGE_COMPRESSED])) *
 		       (PAGE_SIZE / 512);
 	stat->blksize = PAGE_SIZE;
 	return 0;
@@ -344,6 +348,11 @@ static long object_info(struct lodge_object *o, void __user *arg)
 	info.merged = atomic_long_read(&o->merged);
 	info.broken = atomic_long_read(&o->broken);
 	strscpy(info.domain, lodge_domain_name(o->domain), sizeof(info.domain));
+	info.compressed = atomic_long_read(&o->compressed);
+	info.decompressed = atomic_long_read(&o->decompressed);
+	info.incompressible = atomic_long_read(&o->incompressible);
+	info.packed = atomic_long_read(&o->packed);
+	info.pool = lodge_pool_bytes(o->pool);
 	return put_args(arg, &info, sizeof(info), size);
 }
 
@@ -414,6 +423,25 @@ static long object_merge(struct lodge_object *o, void __user *arg)
 	return put_args(arg, &merge, sizeof(merge), size) ?: ret;
 }
 
+static long object_reclaim(struct lodge_object *o, void __user *arg)
+{
+	struct lodge_reclaim r = { .pool = o->pool, .only = o };
+	struct lodge_memory_reclaim reclaim;
+	u32 size;
+	int ret = get_args(&reclaim, sizeof(reclaim), sizeof(reclaim), arg, &size);
+
+	if (ret)
+		return ret;
+	if (reclaim.flags & ~LODGE_RECLAIM_COLD || reclaim.reclaimed || reclaim.skipped)
+		return -EINVAL;
+	r.cold = reclaim.flags & LODGE_RECLAIM_COLD;
+	r.want = reclaim.bytes >> PAGE_SHIFT;
+	ret = lodge_reclaim(&r);
+	reclaim.reclaimed = r.pages << PAGE_SHIFT;
+	reclaim.skipped = r.skipped;
+	return put_args(arg, &reclaim, sizeof(reclaim), size) ?: ret;
+}
+
 static long object_domain(struct lodge_object *o, void __user *arg)
 {
 	struct lodge_domain_info info;
@@ -445,11 +473,13 @@ static long object_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 		return object_domain(o, uarg);
 	case LODGE_MEMORY_SET:
 	case LODGE_MEMORY_MERGE:
+	case LODGE_MEMORY_RECLAIM:
 		/* They change what others see the timing of. */
 		if (!(file->f_mode & FMODE_WRITE))
 			return -EBADF;
 		return cmd == LODGE_MEMORY_SET ? object_set(o, uarg) :
-						 object_merge(o, uarg);
+		       cmd == LODGE_MEMORY_MERGE ? object_merge(o, uarg) :
+						   object_reclaim(o, uarg);
 	default:
 		return -ENOTTY;
 	}

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The model check of lodge memory: threads do what guests, launchers, devices
- * and merging do, in random order, to pages of two objects that are mapped twice each
- * and are the memory of a VM. Each thread has a word of its own in each page, and
+ * The model check of lodge memory: threads do what guests, launchers, devices,
+ * merging and reclaim do, in random order, to pages of two objects that are mapped twice
+ * each and are the memory of a VM. Each thread has a word of its own in each page, and
  * knows what it must be. There are few values, so that pages are often alike.
  *
  * The guest is one that has no TLB: a leaf of the nested tables is used under npt.lock,
@@ -156,6 +156,16 @@ static void merge(struct actor *a, int o, int page)
 	lodge_ksm_now(a->m->o[o], page & ~7, 16, &merged, &skipped);
 }
 
+static void compress(struct actor *a, int o, bool cold)
+{
+	struct lodge_reclaim r = {
+		.pool = a->m->o[o]->pool, .only = a->m->o[o], .cold = cold,
+		.want = PAGES / 4,
+	};
+
+	lodge_reclaim(&r);
+}
+
 /* The page is gone, and with it what all have written. Its users are counted by us. */
 static void punch(struct actor *a, int o, int page)
 {
@@ -246,8 +256,11 @@ static void act(struct actor *a, u32 rnd)
 	case 9:
 		syscall(a, o, page, false, 0);
 		break;
-	case 10 ... 11:
+	case 10:
 		merge(a, o, page);
+		break;
+	case 11:
+		compress(a, o, view);
 		break;
 	case 12:
 		punch(a, o, page);
@@ -328,6 +341,7 @@ static void model_new(struct kunit *test, struct model *m)
 static void model(struct kunit *test)
 {
 	struct actor actor[THREADS] = { };
+	long compressed = 0, decompressed = 0;
 	struct lodge_domain *d;
 	struct model *m;
 	int o, i;
@@ -356,11 +370,17 @@ static void model(struct kunit *test)
 	KUNIT_EXPECT_GT(test, atomic64_read(&d->counts[LODGE_KSM_BROKEN]),
 			(s64)model_ops / 200);
 	KUNIT_EXPECT_GT(test, atomic64_read(&d->counts[LODGE_KSM_HELD]), 0);
-	kunit_info(test, "%lld merged, %lld broken, %lld held, %lld busy",
+	for (o = 0; o < OBJECTS; o++) {
+		compressed += atomic_long_read(&m->o[o]->compressed);
+		decompressed += atomic_long_read(&m->o[o]->decompressed);
+	}
+	if (lodge_pool_works(m->o[0]->pool))
+		KUNIT_EXPECT_GT(test, decompressed, (long)model_ops / 200);
+	kunit_info(test, "%lld merged, %lld broken, %lld held, %lld busy, %ld compressed, %ld came back",
 		   atomic64_read(&d->counts[LODGE_KSM_MERGED]),
 		   atomic64_read(&d->counts[LODGE_KSM_BROKEN]),
 		   atomic64_read(&d->counts[LODGE_KSM_HELD]),
-		   atomic64_read(&d->counts[LODGE_KSM_BUSY]));
+		   atomic64_read(&d->counts[LODGE_KSM_BUSY]), compressed, decompressed);
 
 	for (o = 0; o < OBJECTS; o++) {
 		for (i = 0; i < 2; i++)

@@ -6,8 +6,8 @@
  * file of a file system of its own (lodgefs.c), which programs map, read, write,
  * cut and punch as they would a file in tmpfs (file.c). Each page has an entry
  * in the object's index. The entry says the page's state: absent, private,
- * shared with others of equal contents (ksm/), zero. Other rooms change states;
- * this file has the one move by which they do.
+ * shared with others of equal contents (ksm/), zero, compressed (pool.c). Other
+ * rooms change states; this file has the one move by which they do.
  *
  * The move. Lock the entry; take the page out of all views; see that nobody
  * else holds it; change the entry; unlock. The next access of anybody finds the
@@ -15,8 +15,9 @@
  *
  * Lock. An entry with a page is locked by that page's lock, one without by
  * the lock of the object's zero page, which is seen in its place; then the
- * entry is looked at again. Only nothing at all needs no lock: nobody sees
- * it, and it is left by compare-and-exchange. A fault gives the page to the kernel
+ * entry is looked at again. Only nothing at all, and what is compressed, needs no
+ * lock: nobody sees it, and it is left by compare-and-exchange. A page that has just
+ * become the entry's is locked until its contents are there. A fault gives the page to the kernel
  * locked, and the kernel unlocks it when it is mapped: so who has the lock
  * knows that nobody is about to map it.
  *
@@ -47,6 +48,7 @@
 #include <linux/sched/mm.h>
 
 #include "ksm/ksm.h"
+#include "mem/pool.h"
 
 #define GFP_OBJECT	(GFP_HIGHUSER | __GFP_ACCOUNT)
 /* In page_private() of a page that is nobody's yet: what is in it. */
@@ -81,7 +83,7 @@ static struct page *entry_page(struct lodge_object *o, void *entry)
 	case ENTRY_TAG:
 		return lodge_sharer(entry)->stable->page;
 	default:
-		return o->zero;
+		return lodge_entry_away(entry) ? NULL : o->zero;
 	}
 }
 
@@ -92,7 +94,7 @@ static struct page *entry_page(struct lodge_object *o, void *entry)
  * @entry: set to what it is
  *
  * Return: the page, with a reference, to be locked before it is trusted; NULL
- * if the entry is nothing.
+ * if the entry is nothing, or compressed.
  */
 struct page *lodge_object_hold(struct lodge_object *o, pgoff_t index, void **entry)
 {
@@ -145,6 +147,35 @@ void lodge_object_replace(struct lodge_object *o, pgoff_t index, void *old, void
 	WARN_ON_ONCE(was != old);
 	count(o, old, -1);
 	count(o, new, 1);
+}
+
+/**
+ * lodge_object_clean - merging has nothing to do with a page until it is written
+ * @o: the object
+ * @index: which entry
+ * @page: its page; locked, in no view
+ */
+void lodge_object_clean(struct lodge_object *o, pgoff_t index, struct page *page)
+{
+	ClearPageDirty(page);
+	xa_clear_mark(&o->entries, index, LODGE_WRITTEN);
+}
+
+/**
+ * lodge_object_leave - a private page becomes something else
+ * @o: the object
+ * @index: which entry
+ * @page: what it is: locked, in no view, held by the entry and the caller only
+ * @entry: what it becomes: a value
+ */
+void lodge_object_leave(struct lodge_object *o, pgoff_t index, struct page *page,
+			void *entry)
+{
+	lodge_ksm_forget(o, page);
+	lodge_object_replace(o, index, page, entry);
+	lodge_object_clean(o, index, page);
+	lodge_page_set_owner(page, NULL);
+	put_page(page);
 }
 
 /* Page @page, locked, is written from here on. */
@@ -206,6 +237,21 @@ static void disown(struct page *page)
 	put_page(page);
 }
 
+/* What was @entry is in @page, which is the entry now, locked. */
+static int come_back(struct lodge_object *o, pgoff_t index, void *entry,
+		     struct page *page)
+{
+	int ret = lodge_pool_unpack(o, entry, page);
+
+	if (!ret) {
+		atomic_long_inc(&o->decompressed);
+		return 0;
+	}
+	lodge_object_leave(o, index, page, ENTRY_LOST);
+	unlock_page(page);
+	return ret;
+}
+
 /*
  * The entry, locked by @page unless that is NULL, gets @spare as a page of its
  * own. -EAGAIN: the entry has become another.
@@ -216,13 +262,15 @@ static int own(struct lodge_object *o, pgoff_t index, void *entry,
 	unsigned int state = lodge_entry_state(entry);
 	bool shared = state == LODGE_PAGE_SHARED;
 	void *was;
+	int ret = 0;
 
 	if (shared)
 		copy_highpage(spare, page);
-	else if (page_private(spare) != SPARE_ZERO)
+	else if (!lodge_entry_away(entry) && page_private(spare) != SPARE_ZERO)
 		clear_highpage(spare);
 	/* As it is if it isn't taken. */
-	set_page_private(spare, shared ? SPARE_DIRTY : SPARE_ZERO);
+	set_page_private(spare, shared || lodge_entry_away(entry) ? SPARE_DIRTY :
+								    SPARE_ZERO);
 	adopt(o, index, spare, shared || state == LODGE_PAGE_ZERO);
 	was = xa_cmpxchg(&o->entries, index, entry, spare, GFP_KERNEL_ACCOUNT);
 	if (was != entry) {
@@ -233,14 +281,16 @@ static int own(struct lodge_object *o, pgoff_t index, void *entry,
 	count(o, spare, 1);
 	set_page_private(spare, 0);
 	written(o, index, spare);
+	if (lodge_entry_away(entry))
+		ret = come_back(o, index, entry, spare);
 	/* What others saw until now; the new page is locked. */
-	if (entry && entry_seen(entry, page))
+	else if (entry && entry_seen(entry, page))
 		lodge_object_unview(o, index, 1);
 	if (shared || state == LODGE_PAGE_ZERO)
 		lodge_ksm_broken(o);
 	if (shared)
 		lodge_ksm_unshare(lodge_sharer(entry));
-	return 0;
+	return ret;
 }
 
 /* The entry goes; it is locked by @page, which is in no view. */
@@ -287,12 +337,24 @@ static bool will_do(struct lodge_object *o, pgoff_t index, void *entry,
 	return true;
 }
 
-/* A page to be given to an entry; what will be copied over needn't be cleared. */
-static struct page *spare_new(void *entry)
-{
-	bool copied = lodge_entry_state(entry) == LODGE_PAGE_SHARED;
-	struct page *spare = alloc_page(GFP_OBJECT | (copied ? 0 : __GFP_ZERO));
+/* How often an allocation that fails has others' pages reclaimed for it. */
+#define RECLAIM_TRIES	8
 
+/* A page to be given to an entry; what will be copied over needn't be cleared. */
+static struct page *spare_new(struct lodge_object *o, void *entry)
+{
+	bool copied = lodge_entry_state(entry) == LODGE_PAGE_SHARED ||
+		      lodge_entry_away(entry);
+	gfp_t gfp = GFP_OBJECT | (copied ? 0 : __GFP_ZERO);
+	struct page *spare;
+	int tries = 0;
+
+	/* At a limit pages that aren't used go before anything fails. */
+	do
+		spare = alloc_page(gfp | __GFP_NORETRY | __GFP_NOWARN);
+	while (!spare && ++tries < RECLAIM_TRIES && lodge_reclaim_for(o));
+	if (!spare)
+		spare = alloc_page(gfp);
 	if (spare)
 		set_page_private(spare, copied ? SPARE_DIRTY : SPARE_ZERO);
 	return spare;
@@ -307,7 +369,9 @@ static int try_get(struct lodge_object *o, pgoff_t index, bool write,
 	int ret = 0;
 
 	page = lodge_object_hold(o, index, &entry);
-	if (!page && !write) {
+	if (entry == ENTRY_LOST)
+		return -EIO;
+	if (!entry && !write) {
 		/* Nobody has seen it. From here on somebody may have. */
 		entry = xa_cmpxchg(&o->entries, index, NULL, ENTRY_HOLE,
 				   GFP_KERNEL_ACCOUNT);
@@ -347,7 +411,7 @@ static int try_get(struct lodge_object *o, pgoff_t index, bool write,
  * Without @write it may be shared or zero, and only be read.
  *
  * Context: may sleep; the caller has no page of the object locked.
- * Return: 0; -EFAULT beyond the object's end, -ENOMEM.
+ * Return: 0; -EFAULT beyond the object's end, -ENOMEM, -EIO: its contents are lost.
  */
 int lodge_object_get(struct lodge_object *o, pgoff_t index, bool write,
 		     struct page **pagep)
@@ -364,7 +428,7 @@ int lodge_object_get(struct lodge_object *o, pgoff_t index, bool write,
 		if (ret != -ENODATA)
 			continue;
 		/* Charging can take long: nothing is locked. */
-		spare = spare_new(xa_load(&o->entries, index));
+		spare = spare_new(o, xa_load(&o->entries, index));
 		ret = spare ? -EAGAIN : -ENOMEM;
 	} while (ret == -EAGAIN);
 	if (spare) {
@@ -408,29 +472,10 @@ struct page *lodge_object_try(struct lodge_object *o, pgoff_t index, bool write)
 	return NULL;
 }
 
-/**
- * lodge_object_peek - the page of an object, if it has one
- * @o: the object
- * @index: which page
- *
- * Return: a page with a reference, not locked, to be read; NULL: it is zero.
- */
-struct page *lodge_object_peek(struct lodge_object *o, pgoff_t index)
-{
-	void *entry;
-	struct page *page = lodge_object_hold(o, index, &entry);
-
-	if (page && page == o->zero) {
-		put_page(page);
-		page = NULL;
-	}
-	return page;
-}
-
 /* Entries that are dropped at a time. */
 #define RUN	32
 
-/* Locks the entry's page; NULL if that can't be had, or the entry is nothing. */
+/* Locks the entry's page; NULL if that can't be had, or the entry has none. */
 static struct page *lock_entry(struct lodge_object *o, pgoff_t index, bool wait,
 			       void **entry)
 {
@@ -448,6 +493,50 @@ static struct page *lock_entry(struct lodge_object *o, pgoff_t index, bool wait,
 	if (page)
 		put_page(page);
 	return NULL;
+}
+
+/**
+ * lodge_object_peek - the page of an object, if it has one
+ * @o: the object
+ * @index: which page
+ *
+ * Context: may sleep.
+ * Return: a page with a reference, not locked, to be read; NULL: it is zero;
+ * or an error, -ENOMEM or -EIO.
+ */
+struct page *lodge_object_peek(struct lodge_object *o, pgoff_t index)
+{
+	struct page *page;
+	void *entry;
+	int ret;
+
+	entry = xa_load(&o->entries, index);
+	if (lodge_entry_state(entry) == LODGE_PAGE_ABSENT ||
+	    lodge_entry_state(entry) == LODGE_PAGE_ZERO)
+		return NULL;
+	/* Locked once, its contents are there. */
+	page = lock_entry(o, index, true, &entry);
+	if (!page && lodge_entry_away(entry)) {
+		ret = lodge_object_get(o, index, false, &page);
+		if (ret)
+			return ret == -EFAULT ? NULL : ERR_PTR(ret);
+	}
+	if (!page)
+		return NULL;
+	unlock_page(page);
+	if (page != o->zero)
+		return page;
+	put_page(page);
+	return NULL;
+}
+
+/* What is compressed goes, unless it has come back meanwhile. */
+static void drop_away(struct lodge_object *o, pgoff_t index, void *entry)
+{
+	if (xa_cmpxchg(&o->entries, index, entry, NULL, 0) != entry)
+		return;
+	count(o, entry, -1);
+	lodge_pool_free(o, entry);
 }
 
 /*
@@ -473,8 +562,13 @@ static pgoff_t drop_run(struct lodge_object *o, pgoff_t first, pgoff_t last)
 			lodge_object_put(page[--nr]);
 		break;
 	}
-	if (!nr)
-		return first + 1;
+	if (!nr) {
+		if (!lodge_entry_away(entry[0]))
+			return first + 1;
+		drop_away(o, first, entry[0]);
+		/* It is there still if it wasn't that any more. */
+		return first;
+	}
 	for (i = 0; i < nr; i++)
 		seen |= entry_seen(entry[i], page[i]);
 	if (seen)
@@ -496,13 +590,14 @@ static pgoff_t drop_run(struct lodge_object *o, pgoff_t first, pgoff_t last)
  */
 void lodge_object_drop(struct lodge_object *o, pgoff_t first, pgoff_t last)
 {
-	unsigned long index = first;
+	unsigned long index = first, next;
 
 	while (index <= last && xa_find(&o->entries, &index, last, XA_PRESENT)) {
-		index = drop_run(o, index, last);
+		next = drop_run(o, index, last);
 		cond_resched();
-		if (!index)
+		if (next < index)
 			break;
+		index = next;
 	}
 }
 
@@ -512,15 +607,15 @@ void lodge_object_drop(struct lodge_object *o, pgoff_t first, pgoff_t last)
  * @from: the first byte
  * @to: the one after the last, in the same page
  *
- * Return: 0, or -ENOMEM.
+ * Return: 0, -ENOMEM, or -EIO.
  */
 int lodge_object_zero(struct lodge_object *o, loff_t from, loff_t to)
 {
 	struct page *page = lodge_object_peek(o, from >> PAGE_SHIFT);
 	int ret;
 
-	if (!page)
-		return 0;
+	if (IS_ERR_OR_NULL(page))
+		return PTR_ERR_OR_ZERO(page);
 	put_page(page);
 	ret = lodge_object_get(o, from >> PAGE_SHIFT, true, &page);
 	if (ret)
@@ -539,6 +634,8 @@ int lodge_object_zero(struct lodge_object *o, loff_t from, loff_t to)
  */
 int lodge_object_init(struct lodge_object *o, const char *domain)
 {
+	int ret;
+
 	xa_init_flags(&o->entries, XA_FLAGS_ACCOUNT);
 	INIT_LIST_HEAD(&o->domain_list);
 	o->zero = alloc_page(GFP_OBJECT | __GFP_ZERO);
@@ -547,13 +644,20 @@ int lodge_object_init(struct lodge_object *o, const char *domain)
 	lodge_index_new(o->zero);
 	lodge_page_set_owner(o->zero, NULL);
 	o->domain = lodge_domain_get(o->inode.i_uid, domain);
-	if (!o->domain) {
-		put_page(o->zero);
-		o->zero = NULL;
-		return -ENOMEM;
-	}
+	ret = -ENOMEM;
+	if (!o->domain)
+		goto err_zero;
 	o->memcg = get_mem_cgroup_from_mm(current->mm);
-	return 0;
+	ret = lodge_pool_join(o);
+	if (!ret)
+		return 0;
+	lodge_domain_put(o->domain);
+	mem_cgroup_put(o->memcg);
+	o->domain = NULL;
+err_zero:
+	put_page(o->zero);
+	o->zero = NULL;
+	return ret;
 }
 
 /**
@@ -571,6 +675,8 @@ void lodge_object_destroy(struct lodge_object *o)
 	xa_destroy(&o->entries);
 	for (i = LODGE_PAGE_PRIVATE; i < LODGE_PAGE_STATES; i++)
 		WARN_ON_ONCE(atomic_long_read(&o->pages[i]));
+	WARN_ON_ONCE(atomic_long_read(&o->packed));
+	lodge_pool_leave(o);
 	put_page(o->zero);
 	lodge_domain_put(o->domain);
 	mem_cgroup_put(o->memcg);

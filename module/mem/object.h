@@ -15,6 +15,7 @@
 #include "uapi/lodge.h"
 
 struct lodge_domain;
+struct lodge_pool;
 struct mem_cgroup;
 
 /* Offsets in pages have 32 bits. */
@@ -23,12 +24,19 @@ struct mem_cgroup;
 /*
  * An entry of an object's index. Nothing: absent. An address: a private page,
  * to which the entry holds a reference. An address with tag 3: a struct
- * lodge_sharer, of a shared page. A value: no page, and why.
+ * lodge_sharer, of a shared page. A value: no page, and why; what is
+ * compressed, with where it is.
  */
 #define ENTRY_HOLE	xa_mk_value(LODGE_PAGE_ABSENT << 1)	/* was read */
 #define ENTRY_ZERO	xa_mk_value(LODGE_PAGE_ZERO << 1)
 #define ENTRY_ZERO_SEEN	xa_mk_value(LODGE_PAGE_ZERO << 1 | BIT(8))
 #define ENTRY_TAG	3
+/* Words of 54 bits, signed. */
+#define ENTRY_MAKE(state, word)	\
+	xa_mk_value(((unsigned long)(word) << 9 & LONG_MAX) | (state) << 1)
+#define ENTRY_WORD(entry)	((unsigned long)((long)(entry) >> 10))
+/* It was compressed, and the pool has something else now. */
+#define ENTRY_LOST	ENTRY_MAKE(LODGE_PAGE_COMPRESSED, 0)
 
 /* Written since it was last hashed, or never hashed. */
 #define LODGE_WRITTEN	XA_MARK_0
@@ -39,7 +47,7 @@ struct mem_cgroup;
  * @entries: its pages, by their offset
  * @zero: what is seen where there is no page; its lock is that of all entries
  *	without one that may have been seen
- * @memcg: the creator's, which is charged for what merging needs
+ * @memcg: the creator's, which is charged for what merging and the pool need
  * @pages: by state
  * @merged: pages ever merged
  * @broken: of these, written later
@@ -47,6 +55,13 @@ struct mem_cgroup;
  * @domain_list: in @domain
  * @cursor: where the domain's scan is; under the domain's mutex
  * @mergeable: LODGE_MEMORY_MERGEABLE; under the inode's lock
+ * @pool: where its pages are compressed to; never changes
+ * @pool_list: in @pool
+ * @hand: where reclaim is; under the pool's mutex
+ * @compressed: pages ever compressed
+ * @decompressed: of these, came back
+ * @incompressible: how often a page didn't shrink to half
+ * @packed: bytes of its compressed pages
  */
 struct lodge_object {
 	struct inode inode;
@@ -59,6 +74,10 @@ struct lodge_object {
 	struct list_head domain_list;
 	pgoff_t cursor;
 	bool mergeable;
+	struct lodge_pool *pool;
+	struct list_head pool_list;
+	pgoff_t hand;
+	atomic_long_t compressed, decompressed, incompressible, packed;
 };
 
 static inline struct lodge_object *lodge_object(const struct inode *inode)
@@ -128,6 +147,23 @@ static inline void lodge_page_set_seen(struct page *page)
 	page->index |= BIT_ULL(48);
 }
 
+/* Reclaim has looked at it, and it was in no view then; it didn't shrink. */
+static inline bool lodge_page_aged(const struct page *page)
+{
+	return page->index & BIT_ULL(49);
+}
+
+static inline bool lodge_page_stiff(const struct page *page)
+{
+	return page->index & BIT_ULL(50);
+}
+
+static inline void lodge_page_set_aged(struct page *page, bool stiff)
+{
+	page->index = (page->index & (BIT_ULL(48) - 1)) | BIT_ULL(49) |
+		      (u64)stiff << 50;
+}
+
 /* And it is in no view. */
 static inline void lodge_page_set_offset(struct page *page, pgoff_t offset,
 					 u8 rest, u8 backoff)
@@ -147,6 +183,15 @@ int lodge_object_zero(struct lodge_object *o, loff_t from, loff_t to);
 void lodge_object_unview(struct lodge_object *o, pgoff_t first, pgoff_t nr);
 struct page *lodge_object_hold(struct lodge_object *o, pgoff_t index, void **entry);
 void lodge_object_replace(struct lodge_object *o, pgoff_t index, void *old, void *new);
+void lodge_object_clean(struct lodge_object *o, pgoff_t index, struct page *page);
+void lodge_object_leave(struct lodge_object *o, pgoff_t index, struct page *page,
+			void *entry);
+
+/* There is no page, but contents; in no view. */
+static inline bool lodge_entry_away(const void *entry)
+{
+	return lodge_entry_state(entry) == LODGE_PAGE_COMPRESSED;
+}
 
 /* What lodge_object_get() gave. */
 static inline void lodge_object_put(struct page *page)

@@ -268,6 +268,136 @@ static void parts(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, nr(o, LODGE_PAGE_SHARED), 0);
 }
 
+static u64 reclaim(struct kunit *test, struct lodge_object *o, u64 want, bool cold)
+{
+	struct lodge_reclaim r = {
+		.pool = o->pool, .only = o, .cold = cold, .want = want,
+	};
+	int ret = lodge_reclaim(&r);
+
+	if (ret == -EOPNOTSUPP)
+		kunit_skip(test, "nothing can be compressed");
+	KUNIT_EXPECT_EQ(test, ret, 0);
+	return r.pages;
+}
+
+/* Half of the page, or all, is what can't be made smaller. */
+static void fill_random(struct kunit *test, struct lodge_object *o, pgoff_t index,
+			size_t n)
+{
+	struct page *page;
+
+	fill(test, o, index, 0);
+	KUNIT_ASSERT_EQ(test, lodge_object_get(o, index, true, &page), 0);
+	get_random_bytes(page_address(page), n);
+	lodge_object_put(page);
+}
+
+static void compressed(struct kunit *test)
+{
+	struct pair *p = test->priv;
+	struct lodge_object *o = p->o[0];
+	u8 buf[3] = { };
+	loff_t pos = 0;
+	int i;
+
+	for (i = 0; i < 8; i++)
+		fill(test, o, i, i);
+	fill_random(test, o, 8, PAGE_SIZE);
+	fill_random(test, o, 9, PAGE_SIZE / 4);
+	/* The first look only finds out what is used. */
+	KUNIT_EXPECT_EQ(test, reclaim(test, o, PAGES, true), 0);
+	KUNIT_EXPECT_TRUE(test, is(o, 7, 7));
+	KUNIT_EXPECT_EQ(test, reclaim(test, o, PAGES, true), 8);
+	KUNIT_EXPECT_EQ(test, state(o, 0), LODGE_PAGE_ZERO);
+	KUNIT_EXPECT_EQ(test, state(o, 1), LODGE_PAGE_COMPRESSED);
+	KUNIT_EXPECT_EQ(test, state(o, 7), LODGE_PAGE_PRIVATE);
+	KUNIT_EXPECT_EQ(test, state(o, 8), LODGE_PAGE_PRIVATE);
+	KUNIT_EXPECT_EQ(test, state(o, 9), LODGE_PAGE_COMPRESSED);
+	KUNIT_EXPECT_EQ(test, nr(o, LODGE_PAGE_COMPRESSED), 7);
+	KUNIT_EXPECT_GT(test, lodge_pool_bytes(o->pool), 0ull);
+	/* What doesn't shrink isn't tried again before it is used. */
+	KUNIT_EXPECT_EQ(test, reclaim(test, o, PAGES, false), 1);
+	KUNIT_EXPECT_EQ(test, atomic_long_read(&o->incompressible), 1);
+	/* Nothing for merging to look at. */
+	KUNIT_EXPECT_FALSE(test, xa_get_mark(&o->entries, 1, LODGE_WRITTEN));
+	/* For reading it comes back as for writing, and is looked at again. */
+	for (i = 0; i < 8; i++)
+		KUNIT_EXPECT_TRUE(test, is(o, i, i));
+	KUNIT_EXPECT_EQ(test, state(o, 1), LODGE_PAGE_PRIVATE);
+	KUNIT_EXPECT_TRUE(test, xa_get_mark(&o->entries, 1, LODGE_WRITTEN));
+	KUNIT_EXPECT_EQ(test, reclaim(test, o, 2, false), 2);
+	KUNIT_EXPECT_EQ(test, kernel_read(p->file[0], buf, 3, &pos), 3);
+	pos = PAGE_SIZE;
+	KUNIT_EXPECT_EQ(test, kernel_read(p->file[0], buf, 3, &pos), 3);
+	KUNIT_EXPECT_EQ(test, buf[2], 1);
+	KUNIT_EXPECT_EQ(test, vfs_llseek(p->file[0], 3 * PAGE_SIZE, SEEK_DATA),
+			3 * PAGE_SIZE);
+	reclaim(test, o, PAGES, false);
+	KUNIT_EXPECT_EQ(test, vfs_llseek(p->file[0], 3 * PAGE_SIZE, SEEK_DATA),
+			3 * PAGE_SIZE);
+	fill(test, o, 2, 9);
+	KUNIT_EXPECT_TRUE(test, is(o, 2, 9));
+	/* And goes, whole or in part. */
+	KUNIT_EXPECT_EQ(test, vfs_fallocate(p->file[0], FALLOC_FL_PUNCH_HOLE |
+					    FALLOC_FL_KEEP_SIZE, 0, 4 * PAGE_SIZE + 9), 0);
+	KUNIT_EXPECT_EQ(test, state(o, 3), LODGE_PAGE_ABSENT);
+	KUNIT_EXPECT_EQ(test, state(o, 4), LODGE_PAGE_PRIVATE);
+	KUNIT_EXPECT_EQ(test, ((u8 *)page_address(xa_load(&o->entries, 4)))[9], 4);
+	lodge_object_drop(o, 0, PAGES);
+	KUNIT_EXPECT_EQ(test, atomic_long_read(&o->packed), 0);
+}
+
+/* A page that was hashed is compressed, and the hint is gone; a shared one stays. */
+static void compressed_and_merged(struct kunit *test)
+{
+	struct pair *p = test->priv;
+	struct lodge_object *a = p->o[0], *b = p->o[1];
+	struct page *page;
+
+	fill(test, a, 0, 1);
+	fill(test, a, 1, 2);
+	fill(test, b, 1, 2);
+	fill(test, a, 2, 3);
+	KUNIT_EXPECT_EQ(test, merge(test, a) + merge(test, b), 1);
+	KUNIT_ASSERT_EQ(test, lodge_object_get(a, 2, true, &page), 0);
+	unlock_page(page);
+	KUNIT_EXPECT_EQ(test, reclaim(test, a, PAGES, false), 1);
+	KUNIT_EXPECT_EQ(test, state(a, 0), LODGE_PAGE_COMPRESSED);
+	KUNIT_EXPECT_EQ(test, state(a, 1), LODGE_PAGE_SHARED);
+	KUNIT_EXPECT_EQ(test, state(a, 2), LODGE_PAGE_PRIVATE);
+	put_page(page);
+	/* The shared one, and the one that was written since. */
+	KUNIT_EXPECT_EQ(test, a->domain->index.nr, 2ul);
+	fill(test, b, 0, 1);
+	KUNIT_EXPECT_EQ(test, merge(test, b), 0);
+	KUNIT_EXPECT_TRUE(test, is(a, 0, 1));
+	KUNIT_EXPECT_EQ(test, merge(test, a), 1);
+	KUNIT_EXPECT_EQ(test, state(a, 0), LODGE_PAGE_SHARED);
+}
+
+/* The pool has lost it: an error, and never other contents. */
+static void lost(struct kunit *test)
+{
+	struct pair *p = test->priv;
+	struct lodge_object *o = p->o[0];
+	struct page *page;
+	loff_t pos = 0;
+	u8 byte;
+
+	KUNIT_EXPECT_NULL(test, xa_store(&o->entries, 0, ENTRY_LOST, GFP_KERNEL));
+	atomic_long_inc(&o->pages[LODGE_PAGE_COMPRESSED]);
+	KUNIT_EXPECT_EQ(test, lodge_object_get(o, 0, true, &page), -EIO);
+	KUNIT_EXPECT_EQ(test, lodge_object_get(o, 0, false, &page), -EIO);
+	KUNIT_EXPECT_EQ(test, kernel_read(p->file[0], &byte, 1, &pos), -EIO);
+	KUNIT_EXPECT_EQ(test, kernel_write(p->file[0], &byte, 1, &pos), -EIO);
+	KUNIT_EXPECT_EQ(test, vfs_fallocate(p->file[0], FALLOC_FL_PUNCH_HOLE |
+					    FALLOC_FL_KEEP_SIZE, 0, 100), -EIO);
+	lodge_object_drop(o, 0, 0);
+	KUNIT_EXPECT_EQ(test, nr(o, LODGE_PAGE_COMPRESSED), 0);
+	KUNIT_EXPECT_TRUE(test, is(o, 0, 0));
+}
+
 static struct kunit_case object_cases[] = {
 	KUNIT_CASE(absent),
 	KUNIT_CASE(zero_page),
@@ -276,6 +406,9 @@ static struct kunit_case object_cases[] = {
 	KUNIT_CASE(held),
 	KUNIT_CASE(backoff),
 	KUNIT_CASE(parts),
+	KUNIT_CASE(compressed),
+	KUNIT_CASE(compressed_and_merged),
+	KUNIT_CASE(lost),
 	{}
 };
 

@@ -171,7 +171,8 @@ int lodge_view_get(struct lodge_slot *slot, unsigned long hva, bool write,
 		view_store(slot, o, vma);
 out:
 	mmap_read_unlock(current->mm);
-	return ret;
+	/* A page that can't be had is as good as none. */
+	return ret == -EIO ? -EFAULT : ret;
 }
 
 /** lodge_view_put - a page has been put into the nested tables, or not */

@@ -13,6 +13,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "../../uapi/lodge.h"
 #include "ltest.h"
 #include "charge.guest.gen.h"
 
@@ -158,6 +159,37 @@ static void make_logs(struct vm *vm, int n)
 		TRY(vm_slot_try(vm, LAST_GIB + i, KVM_MEM_LOG_DIRTY_PAGES,
 				((uint64_t)LAST_GIB << 30) + i * LOG_SIZE,
 				LOG_SIZE, space));
+}
+
+#define OBJECT_PAGES	(64 * MiB / PAGE)
+
+static uint64_t word(int page, int i)
+{
+	return i % 8 ? page : page * 0x9e3779b97f4a7c15ull + i;
+}
+
+/* More of a lodge memory than the group may have, which shrinks to a quarter. */
+static void big_object(struct vm *vm, struct vcpu *v)
+{
+	struct lodge_create_memory c = { .size = sizeof(c), .bytes = OBJECT_PAGES * PAGE };
+	int sys = node_open(), fd = TRY(ioctl(sys, LODGE_CREATE_MEMORY, &c)), i, j;
+	struct lodge_memory_reclaim r = { .size = sizeof(r) };
+	uint64_t *m = mmap(NULL, c.bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+
+	if (m == MAP_FAILED || ioctl(fd, LODGE_MEMORY_RECLAIM, &r)) {
+		step(-EOPNOTSUPP);
+		_exit(0);
+	}
+	step(1);
+	for (i = 0; i < OBJECT_PAGES; i++)
+		for (j = 0; j < PAGE / 8; j++)
+			m[i * PAGE / 8 + j] = word(i, j);
+	step(2);
+	for (i = 0; i < OBJECT_PAGES; i++)
+		for (j = 0; j < PAGE / 8; j++)
+			if (m[i * PAGE / 8 + j] != word(i, j))
+				step(-EILSEQ);
+	step(3);
 }
 
 /* ---- the parent ---- */
@@ -328,3 +360,32 @@ TEST_TIMEOUT(vcpus_bounded, 60) { runs_out(too_many_vcpus); }
 TEST_TIMEOUT(tables_bounded, 60) { runs_out(too_many_tables); }
 
 TEST_TIMEOUT(logs_bounded, 60) { runs_out(too_many_logs); }
+
+/* At the limit pages of lodge memory are compressed before anything fails. */
+TEST_TIMEOUT(compressed, 120)
+{
+	const long limit = 40 * MiB;
+	pid_t pid;
+	int done;
+
+	if (node_is_kvm())
+		test_skip("KVM owns no memory");
+	group_begin();
+	pid = child_begin(big_object);
+	done = go_on();
+	if (done == 1) {
+		OK(put(GROUP "/memory.max", "%ld", get("memory.current", NULL) + limit));
+		CHECK_EQ(go_on(), 2);
+		CHECK_EQ(go_on(), 3);
+		/* The pool is charged, too. */
+		test_note("%ld kB of the kernel's for %ld kB", kernel_bytes() / 1024,
+			  OBJECT_PAGES * PAGE / 1024);
+		CHECK(kernel_bytes() > OBJECT_PAGES * PAGE / 4);
+		CHECK_EQ(get("memory.events", "oom_kill "), 0);
+	}
+	child_end(pid);
+	group_end();
+	if (done == -EOPNOTSUPP)
+		test_skip("no zsmalloc, or no lz4, in this kernel");
+	MUST_EQ(done, 1);
+}

@@ -18,13 +18,21 @@
 
 #define AT	(16 * MiB)
 
+static void parameter(const char *name, const char *value)
+{
+	char path[64];
+	int fd;
+
+	snprintf(path, sizeof(path), "/sys/module/lodge/parameters/%s", name);
+	fd = OK(open(path, O_WRONLY));
+	OK(write(fd, value, strlen(value)));
+	close(fd);
+}
+
 /* How much of a CPU the scan may have. */
 static void budget(const char *percent)
 {
-	int fd = OK(open("/sys/module/lodge/parameters/ksm_budget", O_WRONLY));
-
-	OK(write(fd, percent, strlen(percent)));
-	close(fd);
+	parameter("ksm_budget", percent);
 }
 
 /* Merging is done when it is asked for, and not by itself. */
@@ -81,6 +89,27 @@ static struct lodge_memory_merge merge_at(int fd, uint64_t first, uint64_t count
 static uint64_t merge(int fd)
 {
 	return merge_at(fd, 0, 0).merged;
+}
+
+/* -1 and why not, or pages. */
+static int64_t try_reclaim(int fd, uint64_t pages, uint32_t flags)
+{
+	struct lodge_memory_reclaim r = {
+		.size = sizeof(r), .flags = flags, .bytes = pages * PAGE,
+	};
+
+	if (ioctl(fd, LODGE_MEMORY_RECLAIM, &r))
+		return -1;
+	return r.reclaimed / PAGE;
+}
+
+static uint64_t reclaim(int fd, uint64_t pages)
+{
+	int64_t n = try_reclaim(fd, pages, 0);
+
+	if (n < 0 && errno == EOPNOTSUPP)
+		test_skip("no zsmalloc, or no lz4, in this kernel");
+	return OK(n);
 }
 
 static uint64_t blocks(int fd)
@@ -616,6 +645,7 @@ static void *run_churn(void *p)
 TEST_TIMEOUT(churn, 120)
 {
 	struct lodge_domain_info d = { .size = sizeof(d) };
+	struct lodge_memory_info info = { .size = sizeof(info) };
 	const int n = 64;
 	struct guest g;
 	pthread_t t;
@@ -629,6 +659,8 @@ TEST_TIMEOUT(churn, 120)
 	OK(-pthread_create(&t, NULL, run_churn, g.v));
 	for (i = 0; i < 200; i++) {
 		merge(g.fd);
+		if (i % 3)
+			try_reclaim(g.fd, n / 2, 0);
 		switch (i % 5) {
 		case 0:	/* beside it */
 			OK(fallocate(g.fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
@@ -656,6 +688,143 @@ TEST_TIMEOUT(churn, 120)
 	OK(ioctl(g.fd, LODGE_DOMAIN_INFO, &d));
 	CHECK(d.merged > 100 && d.broken > 50, "%llu merged, %llu broken", d.merged,
 	      d.broken);
+	OK(ioctl(g.fd, LODGE_MEMORY_INFO, &info));
+	CHECK(try_reclaim(g.fd, 0, 0) || info.decompressed > 0,
+	      "%llu compressed, %llu came back", info.compressed, info.decompressed);
+}
+
+/* Nearly all of a page is alike, and the rest says which one it is. */
+static void compressible(uint8_t *page, uint64_t seed)
+{
+	memset(page, seed, PAGE);
+	*(uint64_t *)page = seed;
+}
+
+static bool was_compressible(const uint8_t *page, uint64_t seed)
+{
+	uint8_t want[PAGE];
+
+	compressible(want, seed);
+	return !memcmp(page, want, PAGE);
+}
+
+TEST(compressed)
+{
+	struct lodge_memory_info info = { .size = sizeof(info) };
+	struct lodge_memory_reclaim r = { .size = sizeof(r), .bytes = PAGE };
+	const int n = 64;
+	uint8_t buf[PAGE];
+	struct guest g;
+	int p[2], i;
+
+	need_lodge();
+	g = guest_new((n + 2) * PAGE, "compressed");
+	for (i = 1; i < n; i++)
+		compressible(g.m + i * PAGE, i);
+	memset(g.m, 0, PAGE);
+	fill(g.m + n * PAGE, 4711);
+	peek(&g, n * PAGE);
+	CHECK_EQ(reclaim(g.fd, 10), 10);
+	/* One of zeroes is nothing at all. */
+	CHECK_EQ(state(g.fd, 0), LODGE_PAGE_ZERO);
+	CHECK_EQ(state(g.fd, 9), LODGE_PAGE_COMPRESSED);
+	CHECK_EQ(reclaim(g.fd, -1ull / PAGE), n - 10);
+	OK(ioctl(g.fd, LODGE_MEMORY_INFO, &info));
+	CHECK_EQ(info.pages[LODGE_PAGE_COMPRESSED], n - 1);
+	/* The one that doesn't shrink. */
+	CHECK_EQ(info.pages[LODGE_PAGE_PRIVATE], 1);
+	CHECK_EQ(info.incompressible, 1);
+	CHECK(info.packed > 0 && info.packed < n * 128, "%llu", info.packed);
+	CHECK(info.pool >= info.packed && info.pool < n * PAGE / 2, "%llu", info.pool);
+	CHECK_EQ(blocks(g.fd), n);
+
+	/* By a guest, a launcher, and a system call; for reading, and writing. */
+	for (i = 1; i < n; i++) {
+		switch (i % 5) {
+		case 0:
+			CHECK_EQ(peek(&g, i * PAGE), i);
+			break;
+		case 1:
+			poke(&g, i * PAGE, i);
+			break;
+		case 2:
+			CHECK_EQ(*(uint64_t *)(g.m + i * PAGE), i);
+			break;
+		case 3:
+			*(uint64_t *)(g.m + i * PAGE) = i;
+			break;
+		case 4:
+			CHECK_EQ(OK(pread(g.fd, buf, PAGE, i * PAGE)), PAGE);
+			CHECK(was_compressible(buf, i));
+			break;
+		}
+		CHECK(was_compressible(g.m + i * PAGE, i), "page %d", i);
+		CHECK_EQ(state(g.fd, i), LODGE_PAGE_PRIVATE);
+	}
+	info.flags = 0;
+	OK(ioctl(g.fd, LODGE_MEMORY_INFO, &info));
+	CHECK_EQ(info.decompressed, n - 1);
+	CHECK_EQ(info.packed, 0);
+
+	/* What is used between two looks stays. */
+	CHECK_EQ(try_reclaim(g.fd, n, LODGE_RECLAIM_COLD), 0);
+	peek(&g, 8 * PAGE);
+	g.m[9 * PAGE + 8] = 9;
+	CHECK_EQ(try_reclaim(g.fd, n, LODGE_RECLAIM_COLD), n - 3);
+	CHECK_EQ(state(g.fd, 8), LODGE_PAGE_PRIVATE);
+	CHECK_EQ(state(g.fd, 9), LODGE_PAGE_PRIVATE);
+
+	/* Written, cut and punched. */
+	OK(pwrite(g.fd, "x", 1, 10 * PAGE + 9));
+	CHECK_EQ(peek(&g, 10 * PAGE), 10);
+	CHECK_EQ(g.m[10 * PAGE + 9], 'x');
+	OK(fallocate(g.fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 11 * PAGE,
+		     PAGE + 8));
+	CHECK_EQ(peek(&g, 11 * PAGE), 0);
+	CHECK_EQ(peek(&g, 12 * PAGE), 0);
+	CHECK_EQ(g.m[12 * PAGE + 8], 12);
+	OK(ftruncate(g.fd, 13 * PAGE));
+	OK(ftruncate(g.fd, n * PAGE));
+	CHECK_EQ(peek(&g, 13 * PAGE), 0);
+	info.flags = 0;
+	OK(ioctl(g.fd, LODGE_MEMORY_INFO, &info));
+	CHECK_EQ(info.pages[LODGE_PAGE_COMPRESSED], 7);
+
+	/* A page in flight is left alone. */
+	r.reclaimed = r.skipped = 0;
+	OK(pipe(p));
+	OK(ftruncate(g.fd, PAGE));
+	compressible(g.m, 1);
+	OK(vmsplice(p[1], &(struct iovec){ g.m, PAGE }, 1, 0));
+	OK(ioctl(g.fd, LODGE_MEMORY_RECLAIM, &r));
+	CHECK_EQ(r.reclaimed, 0);
+	CHECK(r.skipped > 0);
+	OK(read(p[0], buf, PAGE));
+	CHECK_EQ(reclaim(g.fd, 1), 1);
+	FAILS(EINVAL, ioctl(g.fd, LODGE_MEMORY_RECLAIM, &r));	/* not 0 */
+	FAILS(EINVAL, try_reclaim(g.fd, 1, 1u << 31));
+}
+
+/* What isn't used goes by itself, if that is wanted. */
+TEST_TIMEOUT(cold, 60)
+{
+	const int n = 256;
+	struct guest g;
+	int i;
+
+	need_lodge();
+	g = guest_new(n * PAGE, "cold");
+	for (i = 0; i < n; i++)
+		compressible(g.m + i * PAGE, i + 1);
+	if (try_reclaim(g.fd, 0, 0))
+		test_skip("no zsmalloc, or no lz4, in this kernel");
+	parameter("cold_ms", "100");
+	for (i = 0; i < 400 && state(g.fd, n - 1) != LODGE_PAGE_COMPRESSED; i++)
+		usleep(50000);
+	parameter("cold_ms", "0");
+	CHECK(i < 400);
+	for (i = 0; i < n; i++)
+		CHECK_EQ(peek(&g, i * PAGE), i + 1);
 }
 
 /* The guest's pages come from the object: the launcher's page tables stay empty. */

@@ -1,0 +1,392 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Compressed pages: a pool for each memory cgroup, of the kernel's zsmalloc, with LZ4.
+ *
+ * The entry of a compressed page is the pool's handle, and nothing else is remembered of
+ * it. In the pool its length comes first. Nobody sees such a page, so its entry
+ * needs no lock: whoever replaces it, by compare-and-exchange, has the handle for
+ * himself, takes the page out and frees it.
+ *
+ * zsmalloc may be a module that isn't there, LZ4 too. They are looked for when the
+ * first object of a cgroup is made; without them nothing is compressed.
+ */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
+#include <linux/crypto.h>
+#include <linux/highmem.h>
+#include <linux/kmemleak.h>
+#include <linux/kmod.h>
+#include <linux/list_lru.h>
+#include <linux/lz4.h>
+#include <linux/memcontrol.h>
+#include <linux/module.h>
+#include <linux/sched/mm.h>
+#include <linux/slab.h>
+#include <linux/zsmalloc.h>
+
+#include "compat.h"
+#include "mem/pool.h"
+
+/* What doesn't shrink to this stays as it is. */
+#define PACKED_MAX	(PAGE_SIZE / 2)
+#define GFP_PACKED	(__GFP_KSWAPD_RECLAIM | __GFP_NOWARN | __GFP_HIGHMEM | \
+			 __GFP_MOVABLE | __GFP_ACCOUNT)
+
+static LIST_HEAD(pools);
+static DEFINE_MUTEX(pools_lock);
+
+static struct kmem_cache *cache;
+/* Nothing is looked up here: who is on such a list has its shrinker called. */
+static struct list_lru lru;
+
+/* zsmalloc's functions, each with a reference to the module; under pools_lock. */
+static struct {
+	bool got;
+	typeof(zs_create_pool) *create_pool;
+	typeof(zs_destroy_pool) *destroy_pool;
+	typeof(zs_malloc) *malloc;
+	typeof(zs_free) *free;
+	typeof(zs_map_object) *map_object;
+	typeof(zs_unmap_object) *unmap_object;
+	typeof(zs_get_total_pages) *get_total_pages;
+} zs;
+
+static void zs_put(void)
+{
+#define PUT(name) do { if (zs.name) symbol_put(zs_##name); } while (0)
+	PUT(create_pool);
+	PUT(destroy_pool);
+	PUT(malloc);
+	PUT(free);
+	PUT(map_object);
+	PUT(unmap_object);
+	PUT(get_total_pages);
+#undef PUT
+	memset(&zs, 0, sizeof(zs));
+}
+
+static bool zs_get(void)
+{
+	if (zs.got)
+		return true;
+	request_module("zsmalloc");
+#define GET(name) (zs.name = symbol_get(zs_##name))
+	zs.got = GET(create_pool) && GET(destroy_pool) && GET(malloc) && GET(free) &&
+		 GET(map_object) && GET(unmap_object) && GET(get_total_pages);
+#undef GET
+	if (!zs.got)
+		zs_put();
+	return zs.got;
+}
+
+static void pool_free(struct lodge_pool *p)
+{
+	list_del(&p->list);
+	lodge_lru_del(&lru, &p->lru);
+	if (p->zs)
+		zs.destroy_pool(p->zs);
+	if (!IS_ERR_OR_NULL(p->tfm))
+		crypto_free_comp(p->tfm);
+	kfree(p->buffer);
+	mem_cgroup_put(p->memcg);
+	kmem_cache_free(cache, p);
+}
+
+/* What it takes to compress, if it can be had. */
+static void pool_equip(struct lodge_pool *p)
+{
+	p->tfm = crypto_alloc_comp("lz4", 0, 0);
+	if (IS_ERR(p->tfm) || !zs_get()) {
+		pr_info_once("guests' memory is not compressed: no zsmalloc, or no lz4 (modprobe zsmalloc lz4)\n");
+		return;
+	}
+	p->buffer = kmalloc(PACKED_MAX, GFP_KERNEL_ACCOUNT);
+	if (p->buffer)
+		p->zs = zs.create_pool("lodge");
+}
+
+static struct lodge_pool *pool_new(struct mem_cgroup *memcg)
+{
+	struct mem_cgroup *old = set_active_memcg(memcg);
+	struct lodge_pool *p = kmem_cache_alloc_lru(cache, &lru, GFP_KERNEL_ACCOUNT);
+
+	set_active_memcg(old);
+	if (!p)
+		return NULL;
+	memset(p, 0, sizeof(*p));
+	mutex_init(&p->mutex);
+	INIT_LIST_HEAD(&p->objects);
+	INIT_LIST_HEAD(&p->lru);
+	INIT_WORK(&p->work, lodge_reclaim_work);
+	p->memcg = memcg;
+	if (memcg)
+		css_get(&memcg->css);
+	pool_equip(p);
+	list_add(&p->list, &pools);
+	lodge_lru_add(&lru, &p->lru);
+	return p;
+}
+
+static struct lodge_pool *pool_get(struct mem_cgroup *memcg)
+{
+	struct lodge_pool *p;
+
+	mutex_lock(&pools_lock);
+	list_for_each_entry(p, &pools, list)
+		if (p->memcg == memcg)
+			goto found;
+	p = pool_new(memcg);
+	if (!p)
+		goto out;
+found:
+	p->users++;
+out:
+	mutex_unlock(&pools_lock);
+	return p;
+}
+
+/** lodge_pool_put - what lodge_pool_next() gave is needed no longer */
+void lodge_pool_put(struct lodge_pool *p)
+{
+	mutex_lock(&pools_lock);
+	if (!--p->users)
+		pool_free(p);
+	mutex_unlock(&pools_lock);
+}
+
+/**
+ * lodge_pool_next - go through all pools
+ * @at: NULL at first; the next one, held, in place of the one that was there
+ *
+ * Return: whether there is one.
+ */
+bool lodge_pool_next(struct lodge_pool **at)
+{
+	struct lodge_pool *next;
+
+	mutex_lock(&pools_lock);
+	next = list_prepare_entry(*at, &pools, list);
+	next = list_next_entry(next, list);
+	if (list_entry_is_head(next, &pools, list))
+		next = NULL;
+	else
+		next->users++;
+	mutex_unlock(&pools_lock);
+	if (*at)
+		lodge_pool_put(*at);
+	*at = next;
+	return next;
+}
+
+/**
+ * lodge_pool_join - an object's pages may be reclaimed from here on
+ * @o: the object, with its cgroup
+ *
+ * Return: 0, or -ENOMEM.
+ */
+int lodge_pool_join(struct lodge_object *o)
+{
+	struct lodge_pool *p = pool_get(o->memcg);
+
+	if (!p)
+		return -ENOMEM;
+	o->pool = p;
+	mutex_lock(&p->mutex);
+	list_add_tail(&o->pool_list, &p->objects);
+	p->nr++;
+	mutex_unlock(&p->mutex);
+	return 0;
+}
+
+/** lodge_pool_leave - none of an object's is reclaimed any more; it has no pages */
+void lodge_pool_leave(struct lodge_object *o)
+{
+	struct lodge_pool *p = o->pool;
+
+	mutex_lock(&p->mutex);
+	list_del(&o->pool_list);
+	p->nr--;
+	mutex_unlock(&p->mutex);
+	lodge_pool_put(p);
+}
+
+static unsigned long handle_of(const void *entry)
+{
+	return ENTRY_WORD(entry) << 3;
+}
+
+/**
+ * lodge_pool_pack - compress a page
+ * @o: whose page it is
+ * @page: the page, which nobody writes to
+ *
+ * Context: under the pool's mutex; may sleep.
+ * Return: what the entry shall be; NULL without memory; ERR_PTR(-E2BIG) if the page
+ * doesn't shrink to half.
+ */
+void *lodge_pool_pack(struct lodge_object *o, struct page *page)
+{
+	struct lodge_pool *p = o->pool;
+	unsigned int len = PACKED_MAX - sizeof(u16);
+	struct mem_cgroup *old;
+	unsigned long handle;
+	void *to;
+
+	lockdep_assert_held(&p->mutex);
+	if (crypto_comp_compress(p->tfm, page_address(page), PAGE_SIZE,
+				 p->buffer, &len))
+		return ERR_PTR(-E2BIG);
+	old = set_active_memcg(p->memcg);
+	handle = zs.malloc(p->zs, len + sizeof(u16), GFP_PACKED);
+	set_active_memcg(old);
+	if (IS_ERR_VALUE(handle))
+		return NULL;
+	/* Entries don't look like pointers to it. */
+	kmemleak_not_leak((void *)handle);
+	to = zs.map_object(p->zs, handle, ZS_MM_WO);
+	*(u16 *)to = len;
+	memcpy(to + sizeof(u16), p->buffer, len);
+	zs.unmap_object(p->zs, handle);
+	atomic_long_add(len, &o->packed);
+	return ENTRY_MAKE(LODGE_PAGE_COMPRESSED, handle >> 3);
+}
+
+/**
+ * lodge_pool_free - a compressed page goes
+ * @o: whose it was
+ * @entry: what its entry was
+ */
+void lodge_pool_free(struct lodge_object *o, void *entry)
+{
+	struct lodge_pool *p = o->pool;
+	unsigned long handle = handle_of(entry);
+
+	if (entry == ENTRY_LOST)
+		return;
+	atomic_long_sub(*(u16 *)zs.map_object(p->zs, handle, ZS_MM_RO), &o->packed);
+	zs.unmap_object(p->zs, handle);
+	zs.free(p->zs, handle);
+}
+
+/**
+ * lodge_pool_unpack - get a compressed page back
+ * @o: whose it is
+ * @entry: what its entry was; nothing is left in the pool
+ * @page: where to
+ *
+ * Return: 0; -EIO if it isn't what was put there.
+ */
+int lodge_pool_unpack(struct lodge_object *o, void *entry, struct page *page)
+{
+	struct lodge_pool *p = o->pool;
+	unsigned long handle = handle_of(entry);
+	const void *from;
+	int len;
+
+	from = zs.map_object(p->zs, handle, ZS_MM_RO);
+	len = LZ4_decompress_safe(from + sizeof(u16), page_address(page), *(u16 *)from,
+				  PAGE_SIZE);
+	zs.unmap_object(p->zs, handle);
+	lodge_pool_free(o, entry);
+	return WARN_ON_ONCE(len != PAGE_SIZE) ? -EIO : 0;
+}
+
+/* For shrinkers, which wait for nobody: under the list's lock, or NULL. */
+static struct lodge_pool *try_find(struct mem_cgroup *memcg)
+{
+	struct lodge_pool *p;
+
+	if (!mutex_trylock(&pools_lock))
+		return NULL;
+	list_for_each_entry(p, &pools, list)
+		if (p->memcg == memcg && p->zs)
+			return p;
+	mutex_unlock(&pools_lock);
+	return NULL;
+}
+
+/**
+ * lodge_pool_pages - pages that could be compressed
+ * @memcg: of this cgroup
+ *
+ * Context: any in which memory is reclaimed.
+ * Return: how many; 0 if that can't be found out at the moment.
+ */
+unsigned long lodge_pool_pages(struct mem_cgroup *memcg)
+{
+	struct lodge_pool *p = try_find(memcg);
+	struct lodge_object *o;
+	unsigned long sum = 0;
+
+	if (!p)
+		return 0;
+	if (mutex_trylock(&p->mutex)) {
+		list_for_each_entry(o, &p->objects, pool_list)
+			sum += atomic_long_read(&o->pages[LODGE_PAGE_PRIVATE]);
+		p->pages = sum;
+		mutex_unlock(&p->mutex);
+	} else {
+		/* It is being reclaimed. */
+		sum = p->pages;
+	}
+	mutex_unlock(&pools_lock);
+	return sum;
+}
+
+/**
+ * lodge_pool_wake - have pages of a cgroup reclaimed
+ * @memcg: the cgroup
+ * @want: how many
+ * @queue: by whom
+ *
+ * Context: any in which memory is reclaimed.
+ * Return: how many went since this was asked the last time.
+ */
+long lodge_pool_wake(struct mem_cgroup *memcg, unsigned long want,
+		     struct workqueue_struct *queue)
+{
+	struct lodge_pool *p = try_find(memcg);
+	long n;
+
+	if (!p)
+		return 0;
+	atomic_long_add(want, &p->wanted);
+	n = atomic_long_xchg(&p->gone, 0);
+	/* The work holds it. */
+	p->users += queue_work(queue, &p->work);
+	mutex_unlock(&pools_lock);
+	return n;
+}
+
+/** lodge_pool_bytes - memory that a pool takes */
+u64 lodge_pool_bytes(const struct lodge_pool *p)
+{
+	return p->zs ? (u64)zs.get_total_pages(p->zs) << PAGE_SHIFT : 0;
+}
+
+/**
+ * lodge_pool_init - there may be pools from here on
+ * @shrinker: which wants to be called for cgroups that have one
+ *
+ * Return: 0, or -ENOMEM.
+ */
+int lodge_pool_init(struct shrinker *shrinker)
+{
+	int ret;
+
+	cache = KMEM_CACHE(lodge_pool, SLAB_ACCOUNT);
+	if (!cache)
+		return -ENOMEM;
+	ret = list_lru_init_memcg(&lru, shrinker);
+	if (ret)
+		kmem_cache_destroy(cache);
+	return ret;
+}
+
+/** lodge_pool_exit - no pool is left */
+void lodge_pool_exit(void)
+{
+	list_lru_destroy(&lru);
+	kmem_cache_destroy(cache);
+	zs_put();
+}

@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Where pages of objects go that are not used: compressed.
+ */
+#ifndef LODGE_POOL_H
+#define LODGE_POOL_H
+
+#include <linux/list.h>
+#include <linux/mutex.h>
+#include <linux/workqueue.h>
+
+#include "mem/object.h"
+
+struct crypto_comp;
+struct shrinker;
+struct zs_pool;
+
+/**
+ * struct lodge_pool - the objects of one memory cgroup, and their compressed pages
+ * @list: all pools, under the list's lock
+ * @lru: by which the kernel knows that the cgroup has a pool
+ * @users: objects, and who uses it at the moment; under the list's lock
+ * @memcg: which is charged for the pages of the pool
+ * @work: reclaims what is wanted
+ * @wanted: pages that shrinkers want
+ * @gone: pages that went since they were told
+ * @mutex: one reclaims at a time; protects the rest
+ * @objects: in the order in which they are looked through
+ * @nr: how many
+ * @pages: how many private ones they had when that was last counted
+ * @zs: compressed pages; NULL if there is no way to compress
+ * @tfm: what compresses
+ * @buffer: to which
+ */
+struct lodge_pool {
+	struct list_head list, lru;
+	unsigned int users;
+	struct mem_cgroup *memcg;
+	struct work_struct work;
+	atomic_long_t wanted, gone;
+	struct mutex mutex;
+	struct list_head objects;
+	unsigned int nr;
+	unsigned long pages;
+	struct zs_pool *zs;
+	struct crypto_comp *tfm;
+	void *buffer;
+};
+
+/* pool.c */
+int lodge_pool_join(struct lodge_object *o);
+void lodge_pool_leave(struct lodge_object *o);
+void *lodge_pool_pack(struct lodge_object *o, struct page *page);
+int lodge_pool_unpack(struct lodge_object *o, void *entry, struct page *page);
+void lodge_pool_free(struct lodge_object *o, void *entry);
+unsigned long lodge_pool_pages(struct mem_cgroup *memcg);
+long lodge_pool_wake(struct mem_cgroup *memcg, unsigned long want,
+		     struct workqueue_struct *queue);
+u64 lodge_pool_bytes(const struct lodge_pool *p);
+bool lodge_pool_next(struct lodge_pool **at);
+void lodge_pool_put(struct lodge_pool *p);
+int lodge_pool_init(struct shrinker *shrinker);
+void lodge_pool_exit(void);
+
+static inline bool lodge_pool_works(const struct lodge_pool *p)
+{
+	return p->zs;
+}
+
+/* reclaim.c */
+struct lodge_reclaim {
+	struct lodge_pool *pool;
+	struct lodge_object *only;	/* this object's pages */
+	bool cold;			/* and none that was used lately */
+	u64 want;			/* how many pages */
+	u64 pages;			/* said in return: given back */
+	u64 skipped;			/* held by others, or busy */
+};
+
+int lodge_reclaim(struct lodge_reclaim *r);
+bool lodge_reclaim_for(struct lodge_object *o);
+void lodge_reclaim_work(struct work_struct *work);
+int lodge_reclaim_init(void);
+void lodge_reclaim_exit(void);
+
+#endif /* LODGE_POOL_H */
