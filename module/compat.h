@@ -210,6 +210,15 @@ static inline void lodge_shrinker_end(struct shrinker *s)
 }
 #endif
 
+#include <linux/mm.h>
+
+/* 6.4: a fault may hold the lock of the one mapping only. */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 4, 0)
+#define lodge_fault_unlock(vmf)		release_fault_lock(vmf)
+#else
+#define lodge_fault_unlock(vmf)		mmap_read_unlock((vmf)->vma->vm_mm)
+#endif
+
 #include <linux/list_lru.h>
 
 /* 6.8: the node and cgroup of an item are told, or found out as before. */

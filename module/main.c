@@ -23,6 +23,7 @@
 #include "hw.h"
 #include "ksm/ksm.h"
 #include "mem/pool.h"
+#include "mem/swap.h"
 #include "msr.h"
 #include "netlink.h"
 
@@ -65,6 +66,9 @@ static long system_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 		return arg ? -EINVAL : LODGE_ABI_VERSION;
 	case LODGE_CREATE_MEMORY:
 		return lodge_object_create(uarg);
+	case LODGE_SWAP_SET:
+	case LODGE_SWAP_INFO:
+		return lodge_swap_ioctl(cmd, uarg);
 	default:
 		return -EINVAL;
 	}

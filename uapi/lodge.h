@@ -23,6 +23,9 @@
 #define LODGE_GET_VERSION	_IO(LODGE_IO, 0x00)
 /* On /dev/lodge: an object; the descriptor of a file. */
 #define LODGE_CREATE_MEMORY	_IO(LODGE_IO, 0x01)
+/* On /dev/lodge, with CAP_SYS_ADMIN: where pages go that are not used. */
+#define LODGE_SWAP_SET		_IO(LODGE_IO, 0x02)
+#define LODGE_SWAP_INFO		_IO(LODGE_IO, 0x03)
 /* On the descriptor of an object, or of any file in a lodgefs. */
 #define LODGE_MEMORY_INFO	_IO(LODGE_IO, 0x10)
 #define LODGE_MEMORY_MAP	_IO(LODGE_IO, 0x11)
@@ -61,8 +64,8 @@ struct lodge_create_memory {
 #define LODGE_PAGE_SHARED	2	/* merged with others */
 #define LODGE_PAGE_ZERO		3	/* found to be zero, and given back */
 #define LODGE_PAGE_COMPRESSED	4	/* not used, and kept in less memory */
-#define LODGE_PAGE_SWAPPED	5	/* these two don't come yet */
-#define LODGE_PAGE_DISCARDED	6
+#define LODGE_PAGE_SWAPPED	5	/* not used, and in the swap file */
+#define LODGE_PAGE_DISCARDED	6	/* this one doesn't come yet */
 #define LODGE_PAGE_STATES	7
 
 /**
@@ -81,6 +84,8 @@ struct lodge_create_memory {
  * @packed: bytes that its compressed pages have become
  * @pool: bytes of the pool that they are in, those of the cgroup's other
  *	objects included
+ * @swapped_out: pages of it that were written to the swap file so far
+ * @swapped_in: how many were read from there, neighbours included
  */
 struct lodge_memory_info {
 	__u32 size;
@@ -95,6 +100,8 @@ struct lodge_memory_info {
 	__u64 incompressible;
 	__u64 packed;
 	__u64 pool;
+	__u64 swapped_out;
+	__u64 swapped_in;
 };
 
 /**
@@ -151,14 +158,16 @@ struct lodge_memory_merge {
 
 /* Only what was not used since it was looked at the last time. */
 #define LODGE_RECLAIM_COLD	(1u << 0)
+/* To the swap file, what is compressed as well. */
+#define LODGE_RECLAIM_SWAP	(1u << 1)
 
 /**
  * struct lodge_memory_reclaim - LODGE_MEMORY_RECLAIM: give memory back now
  * @size: of this structure
  * @flags: LODGE_RECLAIM_*
  * @bytes: how much, rounded down to pages; there may be less
- * @reclaimed: said in return: bytes of the pages that went. What they are now takes
- *	memory, too: less than half of it
+ * @reclaimed: said in return: bytes of the pages that went. What they are compressed
+ *	to takes memory, too: less than half of it
  * @skipped: said in return: pages left alone, held by somebody or busy
  *
  * The object is gone through, from where it was left the last time, once with
@@ -171,6 +180,41 @@ struct lodge_memory_reclaim {
 	__u64 bytes;
 	__u64 reclaimed;
 	__u64 skipped;
+};
+
+/**
+ * struct lodge_swap_set - LODGE_SWAP_SET: begin or end to use a swap file
+ * @size: of this structure
+ * @flags: 0
+ * @fd: a regular file, open for writing, that nobody else writes to; -1: none
+ *	any more, for which it must be empty
+ * @reserved: 0
+ */
+struct lodge_swap_set {
+	__u32 size;
+	__u32 flags;
+	__s32 fd;
+	__u32 reserved;
+};
+
+/**
+ * struct lodge_swap_info - LODGE_SWAP_INFO
+ * @size: of this structure
+ * @flags: 0
+ * @bytes: the size of the swap file, 0 if there is none
+ * @used: how much of it is in use
+ * @written: pages written so far
+ * @read: pages read so far
+ * @errors: how often that failed
+ */
+struct lodge_swap_info {
+	__u32 size;
+	__u32 flags;
+	__u64 bytes;
+	__u64 used;
+	__u64 written;
+	__u64 read;
+	__u64 errors;
 };
 
 /**

@@ -4,6 +4,7 @@
  */
 #include <linux/fs.h>
 #include <linux/falloc.h>
+#include <linux/file.h>
 #include <linux/pagemap.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
@@ -25,14 +26,30 @@ static vm_fault_t vm_error(int ret)
 	return ret == -ENOMEM ? VM_FAULT_OOM : VM_FAULT_SIGBUS;
 }
 
+/* Reading takes long: meanwhile others may have faults, and change mappings. */
+static vm_fault_t fetch_unlocked(struct vm_fault *vmf)
+{
+	struct file *file = get_file(vmf->vma->vm_file);
+
+	lodge_fault_unlock(vmf);
+	lodge_object_fetch(file_object(file), vmf->pgoff);
+	fput(file);
+	return VM_FAULT_RETRY;
+}
+
 static vm_fault_t object_fault(struct vm_fault *vmf)
 {
+	struct lodge_object *o = file_object(vmf->vma->vm_file);
 	/* A private mapping copies what it writes, and that is the kernel's. */
 	bool write = (vmf->flags & FAULT_FLAG_WRITE) &&
 		     (vmf->vma->vm_flags & VM_SHARED);
-	int ret = lodge_object_get(file_object(vmf->vma->vm_file), vmf->pgoff,
-				   write, &vmf->page);
+	int ret;
 
+	if (lodge_object_slow(o, vmf->pgoff) &&
+	    fault_flag_allow_retry_first(vmf->flags) &&
+	    !(vmf->flags & FAULT_FLAG_RETRY_NOWAIT))
+		return fetch_unlocked(vmf);
+	ret = lodge_object_get(o, vmf->pgoff, write, &vmf->page);
 	return ret ? vm_error(ret) : VM_FAULT_LOCKED;
 }
 
@@ -304,17 +321,24 @@ static int object_getattr(struct lodge_idmap *idmap, const struct path *path,
 	lodge_fillattr(idmap, mask, inode, stat);
 	stat->blocks = (atomic_long_read(&o->pages[LODGE_PAGE_PRIVATE]) +
 			atomic_long_read(&o->pages[LODGE_PAGE_SHARED]) +
-			atomic_long_read(&o->pages[LODGE_PAGE_COMPRESSED])) *
+			atomic_long_read(&o->pages[LODGE_PAGE_COMPRESSED]) +
+			atomic_long_read(&o->pages[LODGE_PAGE_SWAPPED])) *
 		       (PAGE_SIZE / 512);
 	stat->blksize = PAGE_SIZE;
 	return 0;
 }
 
-/*
- * The arguments of an ioctl: what the caller knows of them. *@size is how much
- * that is, of which no more than the first @least bytes may be missing.
+/**
+ * lodge_args_get - the argument of an ioctl: what the caller knows of it
+ * @args: filled in; zero where the caller knows nothing
+ * @max: bytes of it
+ * @least: how many of them the caller must know of
+ * @from: in user space; begins with its size, a u32
+ * @size: set to that
+ *
+ * Return: 0, -EFAULT, -EINVAL, or -E2BIG.
  */
-static int get_args(void *args, size_t max, size_t least, void __user *from, u32 *size)
+int lodge_args_get(void *args, size_t max, size_t least, void __user *from, u32 *size)
 {
 	if (get_user(*size, (u32 __user *)from))
 		return -EFAULT;
@@ -332,8 +356,8 @@ static long object_info(struct lodge_object *o, void __user *arg)
 {
 	struct lodge_memory_info info;
 	u32 size;
-	int i, ret = get_args(&info, sizeof(info), offsetofend(typeof(info), bytes),
-			      arg, &size);
+	int i, ret = lodge_args_get(&info, sizeof(info),
+				    offsetofend(typeof(info), bytes), arg, &size);
 
 	if (ret)
 		return ret;
@@ -353,6 +377,8 @@ static long object_info(struct lodge_object *o, void __user *arg)
 	info.incompressible = atomic_long_read(&o->incompressible);
 	info.packed = atomic_long_read(&o->packed);
 	info.pool = lodge_pool_bytes(o->pool);
+	info.swapped_out = atomic_long_read(&o->swapped_out);
+	info.swapped_in = atomic_long_read(&o->swapped_in);
 	return put_args(arg, &info, sizeof(info), size);
 }
 
@@ -362,7 +388,7 @@ static long object_map(struct lodge_object *o, void __user *arg)
 	u8 states[MAP_CHUNK];
 	u8 __user *to;
 	u32 size, i, n;
-	int ret = get_args(&map, sizeof(map), sizeof(map), arg, &size);
+	int ret = lodge_args_get(&map, sizeof(map), sizeof(map), arg, &size);
 
 	if (ret)
 		return ret;
@@ -386,7 +412,7 @@ static long object_set(struct lodge_object *o, void __user *arg)
 {
 	struct lodge_memory_set set;
 	u32 size;
-	int ret = get_args(&set, sizeof(set), sizeof(set), arg, &size);
+	int ret = lodge_args_get(&set, sizeof(set), sizeof(set), arg, &size);
 
 	if (ret)
 		return ret;
@@ -408,7 +434,7 @@ static long object_merge(struct lodge_object *o, void __user *arg)
 	struct lodge_memory_merge merge;
 	u64 end;
 	u32 size;
-	int ret = get_args(&merge, sizeof(merge), sizeof(merge), arg, &size);
+	int ret = lodge_args_get(&merge, sizeof(merge), sizeof(merge), arg, &size);
 
 	if (ret)
 		return ret;
@@ -428,13 +454,14 @@ static long object_reclaim(struct lodge_object *o, void __user *arg)
 	struct lodge_reclaim r = { .pool = o->pool, .only = o };
 	struct lodge_memory_reclaim reclaim;
 	u32 size;
-	int ret = get_args(&reclaim, sizeof(reclaim), sizeof(reclaim), arg, &size);
+	int ret = lodge_args_get(&reclaim, sizeof(reclaim), sizeof(reclaim), arg, &size);
 
 	if (ret)
 		return ret;
-	if (reclaim.flags & ~LODGE_RECLAIM_COLD || reclaim.reclaimed || reclaim.skipped)
+	if (reclaim.flags & ~(LODGE_RECLAIM_COLD | LODGE_RECLAIM_SWAP) || reclaim.reclaimed || reclaim.skipped)
 		return -EINVAL;
 	r.cold = reclaim.flags & LODGE_RECLAIM_COLD;
+	r.swap = reclaim.flags & LODGE_RECLAIM_SWAP;
 	r.want = reclaim.bytes >> PAGE_SHIFT;
 	ret = lodge_reclaim(&r);
 	reclaim.reclaimed = r.pages << PAGE_SHIFT;
@@ -446,8 +473,8 @@ static long object_domain(struct lodge_object *o, void __user *arg)
 {
 	struct lodge_domain_info info;
 	u32 size;
-	int ret = get_args(&info, sizeof(info), offsetofend(typeof(info), saved),
-			   arg, &size);
+	int ret = lodge_args_get(&info, sizeof(info),
+				 offsetofend(typeof(info), saved), arg, &size);
 
 	if (ret)
 		return ret;

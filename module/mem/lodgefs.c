@@ -245,11 +245,8 @@ long lodge_object_create(void __user *arg)
 	u32 size;
 	int fd, ret;
 
-	if (get_user(size, (u32 __user *)arg))
-		return -EFAULT;
-	if (size < offsetofend(struct lodge_create_memory, bytes) || size > PAGE_SIZE)
-		return -EINVAL;
-	ret = copy_struct_from_user(&create, sizeof(create), arg, size);
+	ret = lodge_args_get(&create, sizeof(create),
+			     offsetofend(typeof(create), bytes), arg, &size);
 	if (ret)
 		return ret;
 	if (create.flags & ~LODGE_MEMORY_MERGEABLE ||

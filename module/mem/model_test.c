@@ -13,8 +13,10 @@
 #include <linux/file.h>
 #include <linux/mman.h>
 #include <linux/moduleparam.h>
+#include <linux/shmem_fs.h>
 
 #include "mem/fake.h"
+#include "mem/swap.h"
 
 static unsigned int model_ops = 10000;
 module_param(model_ops, uint, 0444);
@@ -156,11 +158,11 @@ static void merge(struct actor *a, int o, int page)
 	lodge_ksm_now(a->m->o[o], page & ~7, 16, &merged, &skipped);
 }
 
-static void compress(struct actor *a, int o, bool cold)
+static void reclaim(struct actor *a, int o, bool cold, bool swap)
 {
 	struct lodge_reclaim r = {
 		.pool = a->m->o[o]->pool, .only = a->m->o[o], .cold = cold,
-		.want = PAGES / 4,
+		.swap = swap, .want = PAGES / 4,
 	};
 
 	lodge_reclaim(&r);
@@ -260,7 +262,7 @@ static void act(struct actor *a, u32 rnd)
 		merge(a, o, page);
 		break;
 	case 11:
-		compress(a, o, view);
+		reclaim(a, o, view, rnd & BIT(17));
 		break;
 	case 12:
 		punch(a, o, page);
@@ -341,8 +343,9 @@ static void model_new(struct kunit *test, struct model *m)
 static void model(struct kunit *test)
 {
 	struct actor actor[THREADS] = { };
-	long compressed = 0, decompressed = 0;
+	long compressed = 0, decompressed = 0, swapped_in = 0;
 	struct lodge_domain *d;
+	struct file *swap;
 	struct model *m;
 	int o, i;
 
@@ -350,6 +353,10 @@ static void model(struct kunit *test)
 	KUNIT_ASSERT_NOT_NULL(test, m);
 	m->w = test->priv;
 	atomic_set(&m->left, model_ops);
+	/* Less than there can be to swap. */
+	swap = shmem_file_setup("lodge-swap", (OBJECTS * PAGES - 8) * PAGE_SIZE, 0);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(swap));
+	KUNIT_ASSERT_EQ(test, lodge_swap_start(swap), 0);
 	model_new(test, m);
 	d = lodge_domain_get(m->o[0]->inode.i_uid, "model");
 	for (i = 0; i < THREADS; i++) {
@@ -373,14 +380,17 @@ static void model(struct kunit *test)
 	for (o = 0; o < OBJECTS; o++) {
 		compressed += atomic_long_read(&m->o[o]->compressed);
 		decompressed += atomic_long_read(&m->o[o]->decompressed);
+		swapped_in += atomic_long_read(&m->o[o]->swapped_in);
 	}
+	KUNIT_EXPECT_GT(test, swapped_in, (long)model_ops / 200);
 	if (lodge_pool_works(m->o[0]->pool))
 		KUNIT_EXPECT_GT(test, decompressed, (long)model_ops / 200);
-	kunit_info(test, "%lld merged, %lld broken, %lld held, %lld busy, %ld compressed, %ld came back",
+	kunit_info(test, "%lld merged, %lld broken, %lld held, %lld busy, %ld compressed, %ld came back, %ld swapped in",
 		   atomic64_read(&d->counts[LODGE_KSM_MERGED]),
 		   atomic64_read(&d->counts[LODGE_KSM_BROKEN]),
 		   atomic64_read(&d->counts[LODGE_KSM_HELD]),
-		   atomic64_read(&d->counts[LODGE_KSM_BUSY]), compressed, decompressed);
+		   atomic64_read(&d->counts[LODGE_KSM_BUSY]), compressed, decompressed,
+		   swapped_in);
 
 	for (o = 0; o < OBJECTS; o++) {
 		for (i = 0; i < 2; i++)
@@ -395,6 +405,8 @@ static void model(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, atomic_long_read(&d->sharers), 0l);
 	KUNIT_EXPECT_EQ(test, d->index.nr, 0ul);
 	lodge_domain_put(d);
+	KUNIT_EXPECT_EQ(test, lodge_swap_stop(), 0);
+	fput(swap);
 }
 
 /* Suites run before the kernel parses what the module was loaded with. */

@@ -6,7 +6,7 @@
  * file of a file system of its own (lodgefs.c), which programs map, read, write,
  * cut and punch as they would a file in tmpfs (file.c). Each page has an entry
  * in the object's index. The entry says the page's state: absent, private,
- * shared with others of equal contents (ksm/), zero, compressed (pool.c). Other
+ * shared with others of equal contents (ksm/), zero, compressed (pool.c), swapped (swap.c). Other
  * rooms change states; this file has the one move by which they do.
  *
  * The move. Lock the entry; take the page out of all views; see that nobody
@@ -15,7 +15,7 @@
  *
  * Lock. An entry with a page is locked by that page's lock, one without by
  * the lock of the object's zero page, which is seen in its place; then the
- * entry is looked at again. Only nothing at all, and what is compressed, needs no
+ * entry is looked at again. Only nothing at all, and what is compressed or swapped, needs no
  * lock: nobody sees it, and it is left by compare-and-exchange. A page that has just
  * become the entry's is locked until its contents are there. A fault gives the page to the kernel
  * locked, and the kernel unlocks it when it is mapped: so who has the lock
@@ -49,6 +49,7 @@
 
 #include "ksm/ksm.h"
 #include "mem/pool.h"
+#include "mem/swap.h"
 
 #define GFP_OBJECT	(GFP_HIGHUSER | __GFP_ACCOUNT)
 /* In page_private() of a page that is nobody's yet: what is in it. */
@@ -94,7 +95,7 @@ static struct page *entry_page(struct lodge_object *o, void *entry)
  * @entry: set to what it is
  *
  * Return: the page, with a reference, to be locked before it is trusted; NULL
- * if the entry is nothing, or compressed.
+ * if the entry is nothing, compressed or swapped.
  */
 struct page *lodge_object_hold(struct lodge_object *o, pgoff_t index, void **entry)
 {
@@ -174,6 +175,8 @@ void lodge_object_leave(struct lodge_object *o, pgoff_t index, struct page *page
 	lodge_ksm_forget(o, page);
 	lodge_object_replace(o, index, page, entry);
 	lodge_object_clean(o, index, page);
+	if (lodge_entry_state(entry) == LODGE_PAGE_COMPRESSED)
+		xa_set_mark(&o->entries, index, LODGE_PACKED);
 	lodge_page_set_owner(page, NULL);
 	put_page(page);
 }
@@ -237,18 +240,95 @@ static void disown(struct page *page)
 	put_page(page);
 }
 
-/* What was @entry is in @page, which is the entry now, locked. */
+/* The entry becomes @page, which is the caller's and locked then. */
+static int take_place(struct lodge_object *o, pgoff_t index, void *entry,
+		      struct page *page, bool broken)
+{
+	void *was;
+
+	adopt(o, index, page, broken);
+	was = xa_cmpxchg(&o->entries, index, entry, page, GFP_KERNEL_ACCOUNT);
+	if (was != entry) {
+		disown(page);
+		return xa_is_err(was) ? xa_err(was) : -EAGAIN;
+	}
+	if (lodge_entry_away(entry))
+		xa_clear_mark(&o->entries, index, LODGE_PACKED);
+	count(o, entry, -1);
+	count(o, page, 1);
+	set_page_private(page, 0);
+	written(o, index, page);
+	return 0;
+}
+
+/* A swapped page beside one that is read: a page that has taken its place, or NULL. */
+static struct page *neighbour(struct lodge_object *o, pgoff_t index, unsigned long slot)
+{
+	void *entry = lodge_entry_swapped(slot);
+	struct page *page;
+
+	if (xa_load(&o->entries, index) != entry)
+		return NULL;
+	/* It isn't worth waiting for. */
+	page = alloc_page((GFP_OBJECT & ~__GFP_RECLAIM) | __GFP_NOWARN);
+	if (!page || !take_place(o, index, entry, page, false))
+		return page;
+	put_page(page);
+	return NULL;
+}
+
+/*
+ * @page, which is the entry now, and those beside it that were written next to it:
+ * of the same LODGE_SWAP_AROUND pages of the object.
+ */
+static int swap_in(struct lodge_object *o, pgoff_t index, unsigned long slot,
+		   struct page *page)
+{
+	struct page *pages[LODGE_SWAP_AROUND], *beside;
+	unsigned int at = index % LODGE_SWAP_AROUND, first = at, end = at + 1, i;
+	pgoff_t base = index - at;
+	int ret;
+
+	pages[at] = page;
+	while (first && slot >= at - first + 1 &&
+	       (beside = neighbour(o, base + first - 1, slot - (at - first + 1))))
+		pages[--first] = beside;
+	while (end < LODGE_SWAP_AROUND &&
+	       (beside = neighbour(o, base + end, slot + (end - at))))
+		pages[end++] = beside;
+	slot -= at - first;
+	ret = lodge_swap_read(&pages[first], end - first, slot);
+	for (i = first; i < end; i++, slot++) {
+		if (ret)
+			lodge_object_leave(o, base + i, pages[i],
+					   lodge_entry_swapped(slot));
+		else
+			lodge_swap_free(slot);
+		if (i != at)
+			lodge_object_put(pages[i]);
+	}
+	if (!ret)
+		atomic_long_add(end - first, &o->swapped_in);
+	return ret;
+}
+
+/* What was @entry is in @page, which is the entry now, locked; if not it is unlocked. */
 static int come_back(struct lodge_object *o, pgoff_t index, void *entry,
 		     struct page *page)
 {
-	int ret = lodge_pool_unpack(o, entry, page);
+	int ret;
 
-	if (!ret) {
-		atomic_long_inc(&o->decompressed);
-		return 0;
+	if (lodge_entry_state(entry) == LODGE_PAGE_SWAPPED) {
+		ret = swap_in(o, index, ENTRY_WORD(entry), page);
+	} else {
+		ret = lodge_pool_unpack(o, entry, page);
+		if (ret)
+			lodge_object_leave(o, index, page, ENTRY_LOST);
+		else
+			atomic_long_inc(&o->decompressed);
 	}
-	lodge_object_leave(o, index, page, ENTRY_LOST);
-	unlock_page(page);
+	if (ret)
+		unlock_page(page);
 	return ret;
 }
 
@@ -261,8 +341,7 @@ static int own(struct lodge_object *o, pgoff_t index, void *entry,
 {
 	unsigned int state = lodge_entry_state(entry);
 	bool shared = state == LODGE_PAGE_SHARED;
-	void *was;
-	int ret = 0;
+	int ret;
 
 	if (shared)
 		copy_highpage(spare, page);
@@ -271,16 +350,9 @@ static int own(struct lodge_object *o, pgoff_t index, void *entry,
 	/* As it is if it isn't taken. */
 	set_page_private(spare, shared || lodge_entry_away(entry) ? SPARE_DIRTY :
 								    SPARE_ZERO);
-	adopt(o, index, spare, shared || state == LODGE_PAGE_ZERO);
-	was = xa_cmpxchg(&o->entries, index, entry, spare, GFP_KERNEL_ACCOUNT);
-	if (was != entry) {
-		disown(spare);
-		return xa_is_err(was) ? xa_err(was) : -EAGAIN;
-	}
-	count(o, entry, -1);
-	count(o, spare, 1);
-	set_page_private(spare, 0);
-	written(o, index, spare);
+	ret = take_place(o, index, entry, spare, shared || state == LODGE_PAGE_ZERO);
+	if (ret)
+		return ret;
 	if (lodge_entry_away(entry))
 		ret = come_back(o, index, entry, spare);
 	/* What others saw until now; the new page is locked. */
@@ -445,7 +517,25 @@ int lodge_object_get(struct lodge_object *o, pgoff_t index, bool write,
 }
 
 /**
- * lodge_object_try - the same, where it takes no memory and no waiting
+ * lodge_object_fetch - have a page there for an access that follows
+ * @o: the object
+ * @index: which page
+ *
+ * Context: as for lodge_object_get(); may take as long as it takes to read it.
+ * Return: as lodge_object_get().
+ */
+int lodge_object_fetch(struct lodge_object *o, pgoff_t index)
+{
+	struct page *page;
+	int ret = lodge_object_get(o, index, false, &page);
+
+	if (!ret)
+		lodge_object_put(page);
+	return ret;
+}
+
+/**
+ * lodge_object_try - the same as lodge_object_get(), where it takes no memory and no waiting
  * @o: the object, or one that is being freed, under RCU
  * @index: which page
  * @write: it will be written
@@ -530,13 +620,42 @@ struct page *lodge_object_peek(struct lodge_object *o, pgoff_t index)
 	return NULL;
 }
 
-/* What is compressed goes, unless it has come back meanwhile. */
+/* What is compressed or swapped goes, unless it has come back meanwhile. */
 static void drop_away(struct lodge_object *o, pgoff_t index, void *entry)
 {
 	if (xa_cmpxchg(&o->entries, index, entry, NULL, 0) != entry)
 		return;
 	count(o, entry, -1);
+	if (lodge_entry_state(entry) == LODGE_PAGE_SWAPPED)
+		lodge_swap_free(ENTRY_WORD(entry));
+	else
+		lodge_pool_free(o, entry);
+}
+
+/**
+ * lodge_object_spilled - what was compressed is swapped now
+ * @o: the object
+ * @index: which entry
+ * @entry: what it was, if nobody has had it back
+ * @slot: where it is; freed if not
+ *
+ * Context: under the pool's mutex, so that it isn't compressed once more.
+ * Return: whether it was.
+ */
+bool lodge_object_spilled(struct lodge_object *o, pgoff_t index, void *entry,
+			  unsigned long slot)
+{
+	void *new = lodge_entry_swapped(slot);
+
+	if (xa_cmpxchg(&o->entries, index, entry, new, 0) != entry) {
+		lodge_swap_free(slot);
+		return false;
+	}
+	xa_clear_mark(&o->entries, index, LODGE_PACKED);
+	count(o, entry, -1);
+	count(o, new, 1);
 	lodge_pool_free(o, entry);
+	return true;
 }
 
 /*

@@ -25,7 +25,7 @@ struct mem_cgroup;
  * An entry of an object's index. Nothing: absent. An address: a private page,
  * to which the entry holds a reference. An address with tag 3: a struct
  * lodge_sharer, of a shared page. A value: no page, and why; what is
- * compressed, with where it is.
+ * compressed or swapped, with where it is.
  */
 #define ENTRY_HOLE	xa_mk_value(LODGE_PAGE_ABSENT << 1)	/* was read */
 #define ENTRY_ZERO	xa_mk_value(LODGE_PAGE_ZERO << 1)
@@ -40,6 +40,8 @@ struct mem_cgroup;
 
 /* Written since it was last hashed, or never hashed. */
 #define LODGE_WRITTEN	XA_MARK_0
+/* Compressed, most likely. */
+#define LODGE_PACKED	XA_MARK_1
 
 /**
  * struct lodge_object - guest memory that the hypervisor owns
@@ -58,10 +60,13 @@ struct mem_cgroup;
  * @pool: where its pages are compressed to; never changes
  * @pool_list: in @pool
  * @hand: where reclaim is; under the pool's mutex
+ * @spill_hand: where it is that writes to the swap file what is compressed
  * @compressed: pages ever compressed
  * @decompressed: of these, came back
  * @incompressible: how often a page didn't shrink to half
  * @packed: bytes of its compressed pages
+ * @swapped_out: pages ever swapped
+ * @swapped_in: pages that came back from there
  */
 struct lodge_object {
 	struct inode inode;
@@ -76,8 +81,9 @@ struct lodge_object {
 	bool mergeable;
 	struct lodge_pool *pool;
 	struct list_head pool_list;
-	pgoff_t hand;
+	pgoff_t hand, spill_hand;
 	atomic_long_t compressed, decompressed, incompressible, packed;
+	atomic_long_t swapped_out, swapped_in;
 };
 
 static inline struct lodge_object *lodge_object(const struct inode *inode)
@@ -176,6 +182,7 @@ void lodge_object_destroy(struct lodge_object *o);
 
 int lodge_object_get(struct lodge_object *o, pgoff_t index, bool write,
 		     struct page **pagep);
+int lodge_object_fetch(struct lodge_object *o, pgoff_t index);
 struct page *lodge_object_try(struct lodge_object *o, pgoff_t index, bool write);
 struct page *lodge_object_peek(struct lodge_object *o, pgoff_t index);
 void lodge_object_drop(struct lodge_object *o, pgoff_t first, pgoff_t last);
@@ -190,8 +197,23 @@ void lodge_object_leave(struct lodge_object *o, pgoff_t index, struct page *page
 /* There is no page, but contents; in no view. */
 static inline bool lodge_entry_away(const void *entry)
 {
-	return lodge_entry_state(entry) == LODGE_PAGE_COMPRESSED;
+	return lodge_entry_state(entry) == LODGE_PAGE_COMPRESSED ||
+	       lodge_entry_state(entry) == LODGE_PAGE_SWAPPED;
 }
+
+/* To get it takes long. */
+static inline bool lodge_object_slow(struct lodge_object *o, pgoff_t index)
+{
+	return lodge_entry_state(xa_load(&o->entries, index)) == LODGE_PAGE_SWAPPED;
+}
+
+static inline void *lodge_entry_swapped(unsigned long slot)
+{
+	return ENTRY_MAKE(LODGE_PAGE_SWAPPED, slot);
+}
+
+bool lodge_object_spilled(struct lodge_object *o, pgoff_t index, void *entry,
+			  unsigned long slot);
 
 /* What lodge_object_get() gave. */
 static inline void lodge_object_put(struct page *page)
@@ -207,6 +229,7 @@ static inline bool lodge_page_private(const struct page *page)
 }
 
 /* file.c, lodgefs.c */
+int lodge_args_get(void *args, size_t max, size_t least, void __user *from, u32 *size);
 bool lodge_object_mapped(const struct vm_area_struct *vma);
 extern const struct file_operations lodge_object_fops;
 extern const struct inode_operations lodge_object_iops;

@@ -6,8 +6,10 @@
 #include <linux/fs.h>
 #include <linux/falloc.h>
 #include <linux/file.h>
+#include <linux/shmem_fs.h>
 
 #include "mem/fake.h"
+#include "mem/swap.h"
 
 #define PAGES	32
 
@@ -376,6 +378,87 @@ static void compressed_and_merged(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, state(a, 0), LODGE_PAGE_SHARED);
 }
 
+/* To a file that is memory; @pages in it at most. */
+static struct file *swap_begin(struct kunit *test, unsigned int pages)
+{
+	struct file *file = shmem_file_setup("lodge-swap", pages * PAGE_SIZE, 0);
+
+	KUNIT_ASSERT_FALSE(test, IS_ERR(file));
+	KUNIT_ASSERT_EQ(test, lodge_swap_start(file), 0);
+	KUNIT_EXPECT_EQ(test, lodge_swap_start(file), -EBUSY);
+	return file;
+}
+
+static void swapped(struct kunit *test)
+{
+	struct pair *p = test->priv;
+	struct lodge_object *o = p->o[0];
+	struct lodge_reclaim r = {
+		.pool = o->pool, .only = o, .swap = true, .want = U64_MAX,
+	};
+	struct file *file;
+	struct page *page;
+	int i;
+
+	KUNIT_EXPECT_EQ(test, lodge_reclaim(&r), -EOPNOTSUPP);
+	KUNIT_EXPECT_EQ(test, lodge_swap_stop(), -ENOENT);
+	file = swap_begin(test, PAGES);
+	for (i = 0; i < PAGES; i++)
+		fill(test, o, i, i + 1);
+	KUNIT_EXPECT_EQ(test, lodge_reclaim(&r), 0);
+	KUNIT_EXPECT_EQ(test, r.pages, (u64)PAGES);
+	KUNIT_EXPECT_EQ(test, nr(o, LODGE_PAGE_SWAPPED), PAGES);
+	KUNIT_EXPECT_EQ(test, lodge_swap_stop(), -EBUSY);
+	/* It comes back with those beside it. */
+	KUNIT_EXPECT_TRUE(test, is(o, 10, 11));
+	KUNIT_EXPECT_EQ(test, nr(o, LODGE_PAGE_PRIVATE), LODGE_SWAP_AROUND);
+	KUNIT_EXPECT_EQ(test, state(o, 7), LODGE_PAGE_SWAPPED);
+	KUNIT_EXPECT_EQ(test, state(o, 8), LODGE_PAGE_PRIVATE);
+	for (i = 8; i < 16; i++)
+		KUNIT_EXPECT_TRUE(test, is(o, i, i + 1));
+	lodge_object_drop(o, 0, 7);
+	fill(test, o, 16, 99);
+	KUNIT_EXPECT_TRUE(test, is(o, 16, 99));
+	KUNIT_EXPECT_TRUE(test, is(o, 23, 24));
+	KUNIT_EXPECT_EQ(test, nr(o, LODGE_PAGE_SWAPPED), 8);
+	/* What can't be read stays where it is. */
+	KUNIT_EXPECT_EQ(test, vfs_truncate(&file->f_path, 0), 0);
+	KUNIT_EXPECT_EQ(test, lodge_object_get(o, 24, false, &page), -EIO);
+	KUNIT_EXPECT_EQ(test, nr(o, LODGE_PAGE_SWAPPED), 8);
+	lodge_object_drop(o, 0, PAGES);
+	KUNIT_EXPECT_EQ(test, lodge_swap_stop(), 0);
+	fput(file);
+}
+
+/* A pool that takes too much goes on to the file, as does what doesn't shrink. */
+static void spilled(struct kunit *test)
+{
+	struct pair *p = test->priv;
+	struct lodge_object *o = p->o[0];
+	struct file *file;
+	int i;
+
+	if (!lodge_pool_works(o->pool))
+		kunit_skip(test, "nothing can be compressed");
+	file = swap_begin(test, PAGES);
+	for (i = 0; i < PAGES / 2; i++)
+		fill(test, o, i, i + 1);
+	fill_random(test, o, PAGES / 2, PAGE_SIZE);
+	KUNIT_EXPECT_EQ(test, reclaim(test, o, PAGES / 2 + 1, false), PAGES / 2 + 1);
+	KUNIT_EXPECT_EQ(test, nr(o, LODGE_PAGE_COMPRESSED), PAGES / 2);
+	KUNIT_EXPECT_EQ(test, nr(o, LODGE_PAGE_SWAPPED), 1);
+	/* Everything is in the pool: more than a quarter. */
+	reclaim(test, o, PAGES, false);
+	KUNIT_EXPECT_EQ(test, nr(o, LODGE_PAGE_COMPRESSED), 0);
+	KUNIT_EXPECT_EQ(test, nr(o, LODGE_PAGE_SWAPPED), PAGES / 2 + 1);
+	KUNIT_EXPECT_EQ(test, atomic_long_read(&o->packed), 0);
+	for (i = 0; i < PAGES / 2; i++)
+		KUNIT_EXPECT_TRUE(test, is(o, i, i + 1));
+	lodge_object_drop(o, 0, PAGES);
+	KUNIT_EXPECT_EQ(test, lodge_swap_stop(), 0);
+	fput(file);
+}
+
 /* The pool has lost it: an error, and never other contents. */
 static void lost(struct kunit *test)
 {
@@ -408,6 +491,8 @@ static struct kunit_case object_cases[] = {
 	KUNIT_CASE(parts),
 	KUNIT_CASE(compressed),
 	KUNIT_CASE(compressed_and_merged),
+	KUNIT_CASE(swapped),
+	KUNIT_CASE(spilled),
 	KUNIT_CASE(lost),
 	{}
 };

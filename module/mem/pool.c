@@ -269,26 +269,41 @@ void lodge_pool_free(struct lodge_object *o, void *entry)
 }
 
 /**
+ * lodge_pool_read - what is in a compressed page
+ * @o: whose it is
+ * @entry: its entry, which can't go meanwhile
+ * @page: where to
+ *
+ * Context: may be atomic.
+ * Return: 0; -EIO if it isn't what was put there.
+ */
+int lodge_pool_read(struct lodge_object *o, void *entry, struct page *page)
+{
+	unsigned long handle = handle_of(entry);
+	const void *from;
+	int len;
+
+	from = zs.map_object(o->pool->zs, handle, ZS_MM_RO);
+	len = LZ4_decompress_safe(from + sizeof(u16), page_address(page), *(u16 *)from,
+				  PAGE_SIZE);
+	zs.unmap_object(o->pool->zs, handle);
+	return WARN_ON_ONCE(len != PAGE_SIZE) ? -EIO : 0;
+}
+
+/**
  * lodge_pool_unpack - get a compressed page back
  * @o: whose it is
  * @entry: what its entry was; nothing is left in the pool
  * @page: where to
  *
- * Return: 0; -EIO if it isn't what was put there.
+ * Return: as lodge_pool_read().
  */
 int lodge_pool_unpack(struct lodge_object *o, void *entry, struct page *page)
 {
-	struct lodge_pool *p = o->pool;
-	unsigned long handle = handle_of(entry);
-	const void *from;
-	int len;
+	int ret = lodge_pool_read(o, entry, page);
 
-	from = zs.map_object(p->zs, handle, ZS_MM_RO);
-	len = LZ4_decompress_safe(from + sizeof(u16), page_address(page), *(u16 *)from,
-				  PAGE_SIZE);
-	zs.unmap_object(p->zs, handle);
 	lodge_pool_free(o, entry);
-	return WARN_ON_ONCE(len != PAGE_SIZE) ? -EIO : 0;
+	return ret;
 }
 
 /* For shrinkers, which wait for nobody: under the list's lock, or NULL. */

@@ -51,6 +51,7 @@ struct lodge_pool {
 int lodge_pool_join(struct lodge_object *o);
 void lodge_pool_leave(struct lodge_object *o);
 void *lodge_pool_pack(struct lodge_object *o, struct page *page);
+int lodge_pool_read(struct lodge_object *o, void *entry, struct page *page);
 int lodge_pool_unpack(struct lodge_object *o, void *entry, struct page *page);
 void lodge_pool_free(struct lodge_object *o, void *entry);
 unsigned long lodge_pool_pages(struct mem_cgroup *memcg);
@@ -72,6 +73,7 @@ struct lodge_reclaim {
 	struct lodge_pool *pool;
 	struct lodge_object *only;	/* this object's pages */
 	bool cold;			/* and none that was used lately */
+	bool swap;			/* to the swap file, compressed ones as well */
 	u64 want;			/* how many pages */
 	u64 pages;			/* said in return: given back */
 	u64 skipped;			/* held by others, or busy */

@@ -2,12 +2,13 @@
 /**
  * DOC: Reclaim
  *
- * Pages of objects that are not used are compressed (pool.c). Which those are is told
+ * Pages of objects that are not used are compressed (pool.c), and go to the swap file
+ * (swap.c) if they don't shrink or the pool takes too much. Which those are is told
  * by a clock: its hand goes round the private pages of all objects of a memory cgroup.
  * A page that is in a view is taken out of all of them, which costs who uses it one
  * fault; what is in none when the hand comes again was not used meanwhile, and goes. A page
- * that somebody else holds is left alone, and one that doesn't shrink to half, until
- * it is used again. One of zeroes is given back.
+ * that somebody else holds is left alone, and, without a swap file, one that doesn't
+ * shrink to half, until it is used again. One of zeroes is given back.
  *
  * Who reclaims:
  *
@@ -37,13 +38,18 @@
 #include "compat.h"
 #include "ksm/ksm.h"
 #include "mem/pool.h"
+#include "mem/swap.h"
 
 /* Pages that are locked, and taken out of views, at a time. */
-#define WINDOW		32
+#define WINDOW		LODGE_SWAP_BATCH
 /* Pages that an access has reclaimed for it. */
 #define DIRECT		64
 /* Pages that the worker goes for at a time; who wants more asks again. */
 #define WORK_MAX	4096l
+
+static unsigned int pool_percent = 25;
+module_param(pool_percent, uint, 0644);
+MODULE_PARM_DESC(pool_percent, "how much of the memory of a cgroup's objects may be compressed pages before they go to the swap file");
 
 static struct workqueue_struct *queue;
 static struct shrinker *shrinker;
@@ -73,7 +79,7 @@ static void collect(struct lodge_reclaim *r, struct lodge_object *o, pgoff_t fir
 			r->skipped++;
 			continue;
 		}
-		if (lodge_page_stiff(page) && !lodge_page_seen(page)) {
+		if (lodge_page_stiff(page) && !lodge_page_seen(page) && !lodge_swap_on()) {
 			unlock_page(page);
 			continue;
 		}
@@ -86,45 +92,132 @@ static void collect(struct lodge_reclaim *r, struct lodge_object *o, pgoff_t fir
 	xas_unlock(&xas);
 }
 
-/* A page that is locked, in no view, held by its entry and us. Whether it went. */
-static bool evict(struct lodge_object *o, pgoff_t index, struct page *page)
+/*
+ * A page that is locked, in no view, held by its entry and us, is given back or
+ * compressed; -E2BIG if it doesn't shrink.
+ */
+static int evict(struct lodge_object *o, pgoff_t index, struct page *page)
 {
-	void *entry;
+	void *entry = ERR_PTR(-E2BIG);
 
 	if (lodge_ksm_zero(o, index, page))
-		return true;
-	entry = lodge_pool_pack(o, page);
+		return 0;
+	if (lodge_pool_works(o->pool))
+		entry = lodge_pool_pack(o, page);
 	if (IS_ERR(entry)) {
 		atomic_long_inc(&o->incompressible);
-		lodge_page_set_aged(page, true);
+		return PTR_ERR(entry);
 	}
-	if (IS_ERR_OR_NULL(entry))
-		return false;
+	if (!entry)
+		return -ENOMEM;
 	lodge_object_leave(o, index, page, entry);
 	atomic_long_inc(&o->compressed);
-	return true;
+	return 0;
+}
+
+/* Some pages as before, which are next to each other in the file then. */
+static void swap_out(struct lodge_reclaim *r, struct lodge_object *o, struct window *w)
+{
+	long slot = w->nr && lodge_swap_on() ? lodge_swap_write(w->page, w->nr) : -ENOSPC;
+	int i;
+
+	for (i = 0; i < w->nr; i++) {
+		if (slot < 0) {
+			lodge_page_set_aged(w->page[i], !r->swap);
+		} else {
+			lodge_object_leave(o, w->index[i], w->page[i],
+					   lodge_entry_swapped(slot + i));
+			atomic_long_inc(&o->swapped_out);
+			r->pages++;
+		}
+		lodge_object_put(w->page[i]);
+	}
 }
 
 static void sweep(struct lodge_reclaim *r, struct lodge_object *o, pgoff_t first,
 		  pgoff_t last)
 {
-	unsigned int flags = memalloc_noreclaim_save();
 	struct window w;
-	int i;
+	int i, nr, ret;
 
 	collect(r, o, first, last, &w);
 	if (w.seen)
 		lodge_object_unview(o, w.index[0], w.index[w.nr - 1] - w.index[0] + 1);
-	for (i = 0; i < w.nr; i++) {
+	nr = w.nr;
+	for (i = w.nr = 0; i < nr; i++) {
+		struct page *page = w.page[i];
+
+		ret = -EBUSY;
 		if (w.used[i])
-			lodge_page_set_aged(w.page[i], false);
-		else if (page_count(w.page[i]) != 2)
+			lodge_page_set_aged(page, false);
+		else if (page_count(page) != 2)
 			r->skipped++;
-		else if (r->pages < r->want)
-			r->pages += evict(o, w.index[i], w.page[i]);
-		lodge_object_put(w.page[i]);
+		else if (r->pages + w.nr < r->want)
+			ret = r->swap || lodge_page_stiff(page) ? -E2BIG :
+			      evict(o, w.index[i], page);
+		r->pages += !ret;
+		if (ret != -E2BIG) {
+			lodge_object_put(page);
+			continue;
+		}
+		w.page[w.nr] = page;
+		w.index[w.nr++] = w.index[i];
 	}
-	memalloc_noreclaim_restore(flags);
+	swap_out(r, o, &w);
+}
+
+/* The next compressed page of an object, unpacked, so that its entry doesn't change. */
+static void *unpack_next(struct lodge_object *o, struct page *page)
+{
+	XA_STATE(xas, &o->entries, o->spill_hand);
+	void *entry;
+
+	xas_lock(&xas);
+	xas_for_each_marked(&xas, entry, ULONG_MAX, LODGE_PACKED)
+		if (lodge_entry_state(entry) == LODGE_PAGE_COMPRESSED &&
+		    entry != ENTRY_LOST && !lodge_pool_read(o, entry, page))
+			break;
+	o->spill_hand = entry ? xas.xa_index : 0;
+	xas_unlock(&xas);
+	return entry;
+}
+
+/* Some compressed pages go on to the swap file. */
+static void spill(struct lodge_reclaim *r, struct lodge_object *o)
+{
+	struct page **page = lodge_swap_scratch();
+	void *entry[LODGE_SWAP_BATCH];
+	pgoff_t index[LODGE_SWAP_BATCH];
+	unsigned int nr, i;
+	long slot;
+
+	if (!page)
+		return;
+	for (nr = 0; nr < LODGE_SWAP_BATCH; nr++) {
+		entry[nr] = unpack_next(o, page[nr]);
+		if (!entry[nr])
+			break;
+		index[nr] = o->spill_hand++;
+	}
+	slot = nr ? lodge_swap_write(page, nr) : -ENOENT;
+	for (i = 0; slot >= 0 && i < nr; i++)
+		if (lodge_object_spilled(o, index[i], entry[i], slot + i)) {
+			atomic_long_inc(&o->swapped_out);
+			/* Two of them are no more than one page. */
+			r->pages += i & 1;
+		}
+	lodge_swap_scratch_done();
+}
+
+/* Whether the pool takes more of what its objects hold than it may. */
+static bool overflows(const struct lodge_pool *p)
+{
+	u64 pool = lodge_pool_bytes(p), sum = pool;
+	struct lodge_object *o;
+
+	list_for_each_entry(o, &p->objects, pool_list)
+		sum += (u64)atomic_long_read(&o->pages[LODGE_PAGE_PRIVATE]) << PAGE_SHIFT;
+	return pool * 100 > sum * READ_ONCE(pool_percent);
 }
 
 /* The hand goes on; whether it has come to the end of an object. */
@@ -133,17 +226,25 @@ static bool step(struct lodge_reclaim *r)
 	struct lodge_pool *p = r->pool;
 	struct lodge_object *o = r->only;
 	unsigned long index;
+	unsigned int flags;
+	bool end;
 
 	if (!o)
 		o = list_first_entry_or_null(&p->objects, struct lodge_object, pool_list);
 	if (!o)
 		return true;
+	flags = memalloc_noreclaim_save();
+	if (lodge_swap_on() && lodge_pool_works(p) && (r->swap || overflows(p)))
+		spill(r, o);
 	index = o->hand;
-	if (xa_find(&o->entries, &index, ULONG_MAX, XA_PRESENT)) {
+	end = !xa_find(&o->entries, &index, ULONG_MAX, XA_PRESENT);
+	if (!end) {
 		sweep(r, o, index, index + WINDOW - 1);
 		o->hand = index + WINDOW;
-		return false;
 	}
+	memalloc_noreclaim_restore(flags);
+	if (!end)
+		return false;
 	o->hand = 0;
 	list_move_tail(&o->pool_list, &p->objects);
 	return true;
@@ -163,7 +264,7 @@ int lodge_reclaim(struct lodge_reclaim *r)
 	unsigned int ends = 0, rounds = r->cold ? 1 : 2;
 	bool more = true;
 
-	if (!lodge_pool_works(p))
+	if (!lodge_swap_on() && (r->swap || !lodge_pool_works(p)))
 		return -EOPNOTSUPP;
 	while (more && r->pages < r->want) {
 		if (mutex_lock_killable(&p->mutex))
@@ -302,5 +403,6 @@ void lodge_reclaim_exit(void)
 	kernel_param_unlock(THIS_MODULE);
 	cancel_delayed_work_sync(&cold_work);
 	destroy_workqueue(q);
+	lodge_swap_exit();
 	lodge_pool_exit();
 }

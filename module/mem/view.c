@@ -17,6 +17,7 @@
  * to be put in. The object, whose mapping may be gone, is freed by RCU, and has
  * no entries then.
  */
+#include <linux/file.h>
 #include <linux/mm.h>
 #include <linux/pkeys.h>
 #include <linux/slab.h>
@@ -137,6 +138,21 @@ static bool is_view(const struct vm_area_struct *vma, bool write)
 	       (!write || (vma->vm_flags & VM_WRITE));
 }
 
+/* What has to be read first; the next fault finds it. Lets mmap_lock go. */
+static int fetch_unlocked(struct file *file, pgoff_t index)
+{
+	int ret;
+
+	get_file(file);
+	mmap_read_unlock(current->mm);
+	ret = lodge_object_fetch(lodge_object(file_inode(file)), index);
+	fput(file);
+	if (ret == -ENOMEM)
+		return ret;
+	/* A page that can't be had is as good as none. */
+	return ret == -EIO ? -EFAULT : -EAGAIN;
+}
+
 /**
  * lodge_view_get - the page of an object that a mapping of the process has
  * @slot: the slot
@@ -145,7 +161,8 @@ static bool is_view(const struct vm_area_struct *vma, bool write)
  * @page: set to the page; lodge_view_put() lets it go
  *
  * Context: may sleep; of the slot's process.
- * Return: 0; -ENOENT if no object is mapped there; -EFAULT beyond its end, -ENOMEM.
+ * Return: 0; -ENOENT if no object is mapped there; -EFAULT beyond its end, or where
+ * it can't be read; -EAGAIN: to be asked again; -ENOMEM.
  */
 int lodge_view_get(struct lodge_slot *slot, unsigned long hva, bool write,
 		   struct lodge_page *page)
@@ -153,6 +170,7 @@ int lodge_view_get(struct lodge_slot *slot, unsigned long hva, bool write,
 	struct vm_area_struct *vma;
 	struct lodge_object *o;
 	struct page *p;
+	pgoff_t index;
 	int ret;
 
 	mmap_read_lock(current->mm);
@@ -162,8 +180,10 @@ int lodge_view_get(struct lodge_slot *slot, unsigned long hva, bool write,
 		goto out;
 	/* The mapping holds the object; then its locked page does. */
 	o = lodge_object(file_inode(vma->vm_file));
-	ret = lodge_object_get(o, vma->vm_pgoff + ((hva - vma->vm_start) >> PAGE_SHIFT),
-			       write, &p);
+	index = vma->vm_pgoff + ((hva - vma->vm_start) >> PAGE_SHIFT);
+	if (lodge_object_slow(o, index))
+		return fetch_unlocked(vma->vm_file, index);
+	ret = lodge_object_get(o, index, write, &p);
 	if (ret)
 		goto out;
 	found(page, p, vma->vm_flags & VM_WRITE);
@@ -171,7 +191,6 @@ int lodge_view_get(struct lodge_slot *slot, unsigned long hva, bool write,
 		view_store(slot, o, vma);
 out:
 	mmap_read_unlock(current->mm);
-	/* A page that can't be had is as good as none. */
 	return ret == -EIO ? -EFAULT : ret;
 }
 

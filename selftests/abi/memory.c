@@ -635,6 +635,26 @@ TEST(forked)
 	CHECK(filled(g.m, 1));
 }
 
+static int swap_set(int file)
+{
+	struct lodge_swap_set set = { .size = sizeof(set), .fd = file };
+	int sys = node_open(), ret = ioctl(sys, LODGE_SWAP_SET, &set), err = errno;
+
+	close(sys);
+	errno = err;
+	return ret;
+}
+
+static int swap_begin(int pages)
+{
+	int file = OK(open("/tmp/lodge-swap", O_RDWR | O_CREAT | O_TRUNC, 0600));
+
+	OK(ftruncate(file, pages * PAGE));
+	OK(swap_set(file));
+	unlink("/tmp/lodge-swap");
+	return file;
+}
+
 static void *run_churn(void *p)
 {
 	want_mark(p, 1);
@@ -649,9 +669,12 @@ TEST_TIMEOUT(churn, 120)
 	const int n = 64;
 	struct guest g;
 	pthread_t t;
-	int i;
+	int i, swap;
 
 	need_lodge();
+	swap = swap_begin(n);
+	/* What is compressed stays so. */
+	parameter("pool_percent", "100");
 	g = guest_new((n + 16) * PAGE, "churn");
 	vcpu_jump(g.v, G_churn);
 	vcpu_args(g.v, AT, n);
@@ -660,7 +683,7 @@ TEST_TIMEOUT(churn, 120)
 	for (i = 0; i < 200; i++) {
 		merge(g.fd);
 		if (i % 3)
-			try_reclaim(g.fd, n / 2, 0);
+			try_reclaim(g.fd, n / 2, i % 4 ? 0 : LODGE_RECLAIM_SWAP);
 		switch (i % 5) {
 		case 0:	/* beside it */
 			OK(fallocate(g.fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
@@ -689,6 +712,11 @@ TEST_TIMEOUT(churn, 120)
 	CHECK(d.merged > 100 && d.broken > 50, "%llu merged, %llu broken", d.merged,
 	      d.broken);
 	OK(ioctl(g.fd, LODGE_MEMORY_INFO, &info));
+	CHECK(info.swapped_in > 0, "%llu swapped in", info.swapped_in);
+	parameter("pool_percent", "25");
+	OK(ftruncate(g.fd, 0));
+	OK(swap_set(-1));
+	close(swap);
 	CHECK(try_reclaim(g.fd, 0, 0) || info.decompressed > 0,
 	      "%llu compressed, %llu came back", info.compressed, info.decompressed);
 }
@@ -803,6 +831,91 @@ TEST(compressed)
 	CHECK_EQ(reclaim(g.fd, 1), 1);
 	FAILS(EINVAL, ioctl(g.fd, LODGE_MEMORY_RECLAIM, &r));	/* not 0 */
 	FAILS(EINVAL, try_reclaim(g.fd, 1, 1u << 31));
+}
+
+TEST(swapped)
+{
+	struct lodge_memory_info info = { .size = sizeof(info) };
+	struct lodge_swap_info swap = { .size = sizeof(swap) }, before = swap;
+	const int n = 64;
+	struct guest g;
+	uint8_t buf[PAGE];
+	int sys, file, i, status;
+
+	need_lodge();
+	sys = node_open();
+	g = guest_new(n * PAGE, "swapped");
+	FAILS(EOPNOTSUPP, try_reclaim(g.fd, 1, LODGE_RECLAIM_SWAP));
+	FAILS(ENOENT, swap_set(-1));
+	FAILS(EBADF, swap_set(1000));
+	FAILS(EINVAL, swap_set(g.fd));
+	if (!fork()) {
+		OK(setuid(12345));
+		FAILS(EPERM, ioctl(sys, LODGE_SWAP_SET, &swap));
+		FAILS(EPERM, ioctl(sys, LODGE_SWAP_INFO, &swap));
+		_exit(0);
+	}
+	OK(wait(&status));
+	CHECK_EQ(status, 0);
+	OK(ioctl(sys, LODGE_SWAP_INFO, &before));
+	file = swap_begin(n);
+	FAILS(EBUSY, swap_set(file));
+	for (i = 0; i < n; i++) {
+		fill(g.m + i * PAGE, i);
+		if (i % 2)
+			peek(&g, i * PAGE);
+	}
+	CHECK_EQ(OK(try_reclaim(g.fd, n, LODGE_RECLAIM_SWAP)), n);
+	OK(ioctl(g.fd, LODGE_MEMORY_INFO, &info));
+	CHECK_EQ(info.pages[LODGE_PAGE_SWAPPED], n);
+	CHECK_EQ(info.swapped_out, n);
+	CHECK_EQ(blocks(g.fd), n);
+	OK(ioctl(sys, LODGE_SWAP_INFO, &swap));
+	CHECK_EQ(swap.bytes, n * PAGE);
+	CHECK_EQ(swap.used, n * PAGE);
+	CHECK_EQ(swap.written, before.written + n);
+	FAILS(EBUSY, swap_set(-1));
+	/* One, and its neighbours. */
+	fill(buf, 9);
+	CHECK_EQ(peek(&g, 9 * PAGE), *(uint64_t *)buf);
+	CHECK_EQ(state(g.fd, 7), LODGE_PAGE_SWAPPED);
+	CHECK_EQ(state(g.fd, 8), LODGE_PAGE_PRIVATE);
+	CHECK_EQ(state(g.fd, 15), LODGE_PAGE_PRIVATE);
+	CHECK_EQ(state(g.fd, 16), LODGE_PAGE_SWAPPED);
+	for (i = 8; i < 16; i++)
+		CHECK(filled(g.m + i * PAGE, i));
+	/* By the launcher, and by system calls. */
+	CHECK(filled(g.m, 0));
+	g.m[PAGE] ^= 1;
+	g.m[PAGE] ^= 1;
+	CHECK_EQ(OK(pread(g.fd, buf, PAGE, 20 * PAGE)), PAGE);
+	CHECK(filled(buf, 20));
+	OK(pwrite(g.fd, buf, PAGE, 40 * PAGE));
+	for (i = 0; i < 48; i++)
+		CHECK(filled(g.m + i * PAGE, i == 40 ? 20 : i), "page %d", i);
+	OK(ftruncate(g.fd, 48 * PAGE));
+	OK(ioctl(sys, LODGE_SWAP_INFO, &swap));
+	CHECK_EQ(swap.used, 0);
+	CHECK_EQ(swap.read, before.read + 48);
+
+	/* What can't be read is an error, and isn't lost. */
+	compressible(g.m, 1);
+	CHECK(OK(try_reclaim(g.fd, n, LODGE_RECLAIM_SWAP)) > 0);
+	CHECK_EQ(state(g.fd, 0), LODGE_PAGE_SWAPPED);
+	OK(ftruncate(file, 0));
+	FAILS(EIO, pread(g.fd, buf, 1, 0));
+	vcpu_jump(g.v, G_peek);
+	vcpu_args(g.v, AT, 0);
+	FAILS(EFAULT, ioctl(g.v->fd, KVM_RUN, 0));
+	signal(SIGBUS, on_bus);
+	if (!sigsetjmp(bus, 1))
+		CHECK(false, "no SIGBUS, but %d", *(volatile uint8_t *)g.m);
+	CHECK_EQ(state(g.fd, 0), LODGE_PAGE_SWAPPED);
+	OK(ftruncate(g.fd, 0));
+	OK(swap_set(-1));
+	OK(ioctl(sys, LODGE_SWAP_INFO, &swap));
+	CHECK_EQ(swap.bytes, 0);
+	CHECK(swap.errors > before.errors);
 }
 
 /* What isn't used goes by itself, if that is wanted. */
