@@ -148,6 +148,11 @@ int main(void)
 	unsigned int i;
 	int status;
 
+	/* Ignored where a shell has put all of this into the background. */
+	for (i = 0; i < ARRAY_SIZE(requests); i++)
+		signal(requests[i], SIG_DFL);
+	for (i = 0; i < ARRAY_SIZE(fatal); i++)
+		signal(fatal[i], SIG_DFL);
 	for (i = 0; i < ARRAY_SIZE(requests); i++) {
 		int sig = requests[i];
 
