@@ -2,6 +2,7 @@
 /*
  * Maps of memory: cells, ranges, kinds; KEY=VALUE.
  */
+#include <stdlib.h>
 #include <string.h>
 
 #include "../../lodge/tests/tap.h"
@@ -13,10 +14,21 @@
 
 static struct map map;
 
+static void clear(void)
+{
+	size_t i;
+
+	for (i = 0; i < map.nr; i++)
+		free(map.range[i].cell);
+	free(map.range);
+	map = (struct map) { 0 };
+}
+
 static void begin(uint64_t pages, uint64_t cells)
 {
 	struct vm vm = { .memory = pages * 4096 };
 
+	clear();
 	map_begin(&map, &vm, cells);
 }
 
@@ -89,6 +101,7 @@ int main(void)
 	test_cells();
 	test_kinds();
 	test_ranges();
+	clear();
 	check(word_value("tax=5", "tax", &value) && !strcmp(value, "5"), "a key");
 	check(word_value("name=", "name", &value) && !*value, "nothing behind it");
 	check(!word_value("taxes=5", "tax", &value) && !word_value("tax", "tax", &value),
