@@ -165,9 +165,7 @@ static void print(const struct balloons *balloons)
 	struct table t;
 	size_t i, k;
 
-	table_begin(&t, 9);
-	for (i = 0; i < 9; i++)
-		table_cell(&t, "%s", heads[i]);
+	table_heads(&t, heads, ARRAY_SIZE(heads));
 	for (i = 0; i < balloons->nr; i++) {
 		const struct balloon *b = &balloons->balloon[i];
 		const uint64_t sizes[] = {

@@ -144,9 +144,7 @@ static void domains_print(const struct domains *domains)
 	char buf[64];
 	size_t i, c;
 
-	table_begin(&t, 11);
-	for (i = 0; i < 11; i++)
-		table_cell(&t, "%s", heads[i]);
+	table_heads(&t, heads, ARRAY_SIZE(heads));
 	for (i = 0; i < domains->nr; i++) {
 		const struct domain *d = &domains->domain[i];
 		uint64_t saved = d->saved < 0 ? -(uint64_t)d->saved : (uint64_t)d->saved;

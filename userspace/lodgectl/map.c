@@ -209,9 +209,7 @@ static void totals_print(const struct map *map)
 	char buf[16];
 	size_t i;
 
-	table_begin(&t, 6);
-	for (i = 0; i < 6; i++)
-		table_cell(&t, "%s", heads[i]);
+	table_heads(&t, heads, ARRAY_SIZE(heads));
 	for (kind = 0; kind < KINDS; kind++) {
 		if (!map->pages[kind])
 			continue;

@@ -66,9 +66,7 @@ static void print_claims(const struct balloons *balloons)
 	char buf[16];
 	size_t i;
 
-	table_begin(&t, 6);
-	for (i = 0; i < 6; i++)
-		table_cell(&t, "%s", heads[i]);
+	table_heads(&t, heads, ARRAY_SIZE(heads));
 	for (i = 0; i < balloons->nr; i++) {
 		const struct balloon *b = &balloons->balloon[i];
 

@@ -33,6 +33,16 @@ void table_cell(struct table *t, const char *fmt, ...)
 	t->cells[t->nr++] = text;
 }
 
+/** table_heads() - a table with these heads, one to a column. */
+void table_heads(struct table *t, const char *const *heads, size_t columns)
+{
+	size_t i;
+
+	table_begin(t, columns);
+	for (i = 0; i < columns; i++)
+		table_cell(t, "%s", heads[i]);
+}
+
 /* Characters, not bytes: those that don't go on with one. */
 static int width_of(const char *s)
 {

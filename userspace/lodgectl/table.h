@@ -11,6 +11,7 @@ struct table {
 };
 
 void table_begin(struct table *t, size_t columns);
+void table_heads(struct table *t, const char *const *heads, size_t columns);
 void table_cell(struct table *t, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
 void table_end(struct table *t, const char *indent);

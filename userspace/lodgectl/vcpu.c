@@ -119,9 +119,7 @@ void vcpus_print(const struct vcpus *vcpus, const char *indent)
 	struct table t;
 	size_t i;
 
-	table_begin(&t, 5);
-	for (i = 0; i < 5; i++)
-		table_cell(&t, "%s", heads[i]);
+	table_heads(&t, heads, ARRAY_SIZE(heads));
 	for (i = 0; i < vcpus->nr; i++) {
 		const struct vcpu *vcpu = &vcpus->vcpu[i];
 

@@ -196,9 +196,7 @@ int command_list(const struct options *opt)
 		free(vms.vm);
 		return STATUS_OK;
 	}
-	table_begin(&t, 8);
-	for (i = 0; i < 8; i++)
-		table_cell(&t, "%s", heads[i]);
+	table_heads(&t, heads, ARRAY_SIZE(heads));
 	for (i = 0; i < vms.nr; i++) {
 		const struct vm *vm = &vms.vm[i];
 
