@@ -276,16 +276,19 @@ void lodge_ksm_unshare(struct lodge_sharer *sharer)
 
 /**
  * lodge_ksm_take_over - the last entry that shares a page has it for its own
- * @sharer: what the entry is; the page is locked
+ * @sharer: what the entry is; the page is locked, and held by the caller
  *
- * Return: whether it was the last one; the entry is a private page then.
+ * Not if somebody else holds it: that may be one who shared it, whose O_DIRECT or
+ * pipe would find what is written from here on.
+ *
+ * Return: whether it has; the entry is a private page then.
  */
 bool lodge_ksm_take_over(struct lodge_sharer *sharer)
 {
 	struct page *page = sharer->stable->page;
 	struct lodge_object *o = sharer->object;
 
-	if (sharer->stable->nr != 1)
+	if (sharer->stable->nr != 1 || page_count(page) != 2)
 		return false;
 	lodge_index_remove(&o->domain->index, page);
 	lodge_page_set_owner(page, o);

@@ -12,131 +12,10 @@
 #include <sys/uio.h>
 #include <sys/wait.h>
 
-#include "../../uapi/lodge.h"
-#include "ltest.h"
+#include "object.h"
 #include "memory.guest.gen.h"
 
 #define AT	(16 * MiB)
-
-static void parameter(const char *name, const char *value)
-{
-	char path[64];
-	int fd;
-
-	snprintf(path, sizeof(path), "/sys/module/lodge/parameters/%s", name);
-	fd = OK(open(path, O_WRONLY));
-	OK(write(fd, value, strlen(value)));
-	close(fd);
-}
-
-/* How much of a CPU the scan may have. */
-static void budget(const char *percent)
-{
-	parameter("ksm_budget", percent);
-}
-
-/* Merging is done when it is asked for, and not by itself. */
-static void need_lodge(void)
-{
-	if (node_is_kvm())
-		test_skip("KVM owns no memory");
-	budget("0");
-}
-
-static int object(uint64_t bytes, uint32_t flags, const char *domain)
-{
-	struct lodge_create_memory c = {
-		.size = sizeof(c), .flags = flags, .bytes = bytes,
-	};
-	int sys = node_open(), fd;
-
-	strncpy(c.domain, domain, sizeof(c.domain) - 1);
-	fd = OK(ioctl(sys, LODGE_CREATE_MEMORY, &c));
-	close(sys);
-	return fd;
-}
-
-static uint8_t *mapped(int fd, size_t size)
-{
-	uint8_t *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-
-	MUST(p != MAP_FAILED, "%s", strerror(errno));
-	return p;
-}
-
-static int state(int fd, uint64_t page)
-{
-	uint8_t s = 0xff;
-	struct lodge_memory_map m = {
-		.size = sizeof(m), .first = page, .count = 1,
-		.states = (uintptr_t)&s,
-	};
-
-	OK(ioctl(fd, LODGE_MEMORY_MAP, &m));
-	return s;
-}
-
-static struct lodge_memory_merge merge_at(int fd, uint64_t first, uint64_t count)
-{
-	struct lodge_memory_merge m = {
-		.size = sizeof(m), .first = first, .count = count,
-	};
-
-	OK(ioctl(fd, LODGE_MEMORY_MERGE, &m));
-	return m;
-}
-
-static uint64_t merge(int fd)
-{
-	return merge_at(fd, 0, 0).merged;
-}
-
-/* -1 and why not, or pages. */
-static int64_t try_reclaim(int fd, uint64_t pages, uint32_t flags)
-{
-	struct lodge_memory_reclaim r = {
-		.size = sizeof(r), .flags = flags, .bytes = pages * PAGE,
-	};
-
-	if (ioctl(fd, LODGE_MEMORY_RECLAIM, &r))
-		return -1;
-	return r.reclaimed / PAGE;
-}
-
-static uint64_t reclaim(int fd, uint64_t pages)
-{
-	int64_t n = try_reclaim(fd, pages, 0);
-
-	if (n < 0 && errno == EOPNOTSUPP)
-		test_skip("no zsmalloc, or no lz4, in this kernel");
-	return OK(n);
-}
-
-static uint64_t blocks(int fd)
-{
-	struct stat st;
-
-	OK(fstat(fd, &st));
-	return st.st_blocks / 8;
-}
-
-/* No two of them alike, unless their seed is. */
-static void fill(uint8_t *page, uint64_t seed)
-{
-	uint64_t *w = (uint64_t *)page;
-	int i;
-
-	for (i = 0; i < 512; i++)
-		w[i] = seed = seed * 6364136223846793005ull + 1442695040888963407ull;
-}
-
-static bool filled(const uint8_t *page, uint64_t seed)
-{
-	uint8_t want[PAGE];
-
-	fill(want, seed);
-	return !memcmp(page, want, PAGE);
-}
 
 TEST(arguments)
 {
@@ -308,13 +187,6 @@ TEST(mounted)
 		usleep(10000);
 	CHECK(i < 100);
 	rmdir(dir);
-}
-
-static sigjmp_buf bus;
-
-static void on_bus(int sig)
-{
-	siglongjmp(bus, 1);
 }
 
 TEST(beyond_the_end)
@@ -495,6 +367,39 @@ TEST(held)
 	CHECK(filled(buf, 1));
 }
 
+/* What one who shared a page has in flight is not what the last one then writes. */
+TEST(held_is_kept)
+{
+	uint8_t buf[2 * PAGE];
+	struct guest a, b;
+	struct iovec iov;
+	int p[2];
+
+	need_lodge();
+	a = guest_new(2 * PAGE, "kept");
+	b = guest_new(2 * PAGE, "kept");
+	fill(a.m, 1);
+	fill(b.m, 1);
+	CHECK_EQ(merge(a.fd) + merge(b.fd), 1);
+	OK(pipe(p));
+	iov.iov_base = a.m;
+	iov.iov_len = PAGE;
+	CHECK_EQ(OK(vmsplice(p[1], &iov, 1, 0)), PAGE);
+	/* One goes away from it, the other one has it alone. */
+	poke(&a, 0, 1);
+	poke(&b, 0, 4711);
+	CHECK_EQ(peek(&b, 0), 4711);
+	CHECK_EQ(OK(read(p[0], buf, PAGE)), PAGE);
+	CHECK(filled(buf, 1), "%#lx", *(uint64_t *)buf);
+	/* With nobody in between it stays without a copy. */
+	fill(a.m + PAGE, 2);
+	fill(b.m + PAGE, 2);
+	CHECK_EQ(merge(a.fd) + merge(b.fd), 1);
+	poke(&a, PAGE, 1);
+	poke(&b, PAGE, 2);
+	CHECK_EQ(peek(&b, PAGE), 2);
+}
+
 TEST(domains)
 {
 	struct lodge_create_memory create = {
@@ -633,16 +538,6 @@ TEST(forked)
 	CHECK_EQ(g.m[PAGE], 'c');
 	CHECK_EQ(peek(&g, PAGE) & 0xff, 'c');
 	CHECK(filled(g.m, 1));
-}
-
-static int swap_set(int file)
-{
-	struct lodge_swap_set set = { .size = sizeof(set), .fd = file };
-	int sys = node_open(), ret = ioctl(sys, LODGE_SWAP_SET, &set), err = errno;
-
-	close(sys);
-	errno = err;
-	return ret;
 }
 
 static int swap_begin(int pages)
