@@ -246,6 +246,7 @@ int lodge_ksm_now(struct lodge_object *o, pgoff_t first, pgoff_t count,
 {
 	struct lodge_domain *d = o->domain;
 	struct window w = { .o = o, .now = true };
+	pgoff_t last = first + count - 1;
 	bool more = true;
 	int ret = 0;
 	u64 start;
@@ -257,7 +258,7 @@ int lodge_ksm_now(struct lodge_object *o, pgoff_t first, pgoff_t count,
 		}
 		start = ktime_get_ns();
 		if (o->mergeable)
-			more = scan_next(&w, &first, first + count - 1);
+			more = scan_next(&w, &first, last);
 		else
 			ret = -EINVAL;
 		lodge_ksm_count(d, LODGE_KSM_CPU_NS, ktime_get_ns() - start);
