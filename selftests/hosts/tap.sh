@@ -40,6 +40,13 @@ status $?"
 	fi
 }
 
+# guest_of_2 [NAME=VALUE...]: a guest with two vCPUs, by hosts/run, counts them.
+guest_of_2() {
+	local said
+	said=$(selftests/hosts/run "$@" CPUS=2 CMD='uname -r; nproc') && echo "$said" &&
+		[ "$(echo "$said" | tail -n1)" = 2 ]
+}
+
 # inner TEXT COMMAND...: the command prints TAP of its own; its points become
 # ours, under TEXT. That the command ends well and keeps its plan is a point.
 inner() {
