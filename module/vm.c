@@ -28,7 +28,6 @@
 #include "msr.h"
 #include "netlink.h"
 #include "trace.h"
-#include "uapi/lodge.h"
 
 /*
  * Whoever has the lock and finds a VM has a whole one: to be hidden is the first
