@@ -515,6 +515,7 @@ static long object_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 const struct file_operations lodge_object_fops = {
 	.owner = THIS_MODULE,
 	.mmap = object_mmap,
+	.get_unmapped_area = thp_get_unmapped_area,
 	.read_iter = object_read,
 	.write_iter = object_write,
 	.splice_read = lodge_splice_read,

@@ -26,12 +26,14 @@ struct page;
  * @level: largest level it may be mapped at: 1 is 4K, 2 is 2M, 3 is 1G;
  *	the host's own mapping, and its alignment to hva, allow no larger one
  * @writable: a write is allowed now (else: map it read-only, a write faults again)
+ * @whole: what lies beside it in a leaf of @level is locked, too; by widen()
  * @page: reference that release() drops, NULL if the frame has none
  */
 struct lodge_page {
 	kvm_pfn_t pfn;
 	u8 level;
 	bool writable;
+	bool whole;
 	struct page *page;
 };
 
@@ -41,6 +43,8 @@ struct lodge_page {
  * @get: resolve @hva. With @atomic: no sleeping, interrupts may be off; -EAGAIN
  *	if that can't be done so. -EFAULT: nothing there, or not to be written;
  *	-EHWPOISON: poisoned; -EINTR: a fatal signal.
+ * @widen: a frame with a @page shall be put in by a leaf of its level, not by
+ *	one of 4K: whether it may. Doesn't sleep
  * @release: the frame has been put into (or kept out of) the nested tables;
  *	@dirty says that it was mapped writable
  * @touched: accessed, dirtied: told from the nested tables when an entry goes
@@ -49,6 +53,7 @@ struct lodge_provider {
 	const char *name;
 	int (*get)(struct lodge_slot *slot, unsigned long hva, bool write,
 		   bool atomic, struct lodge_page *page);
+	bool (*widen)(struct lodge_page *page);
 	void (*release)(struct lodge_page *page, bool dirty);
 	void (*touched)(kvm_pfn_t pfn, bool accessed, bool dirty);
 };
@@ -145,6 +150,7 @@ int lodge_view_get_atomic(struct lodge_slot *slot, unsigned long hva, bool write
 			  struct lodge_page *page);
 int lodge_view_get(struct lodge_slot *slot, unsigned long hva, bool write,
 		   struct lodge_page *page);
+bool lodge_view_widen(struct lodge_page *page);
 void lodge_view_put(struct lodge_page *page, bool dirty);
 void lodge_view_states(struct lodge_slot *slot, unsigned long hva, u8 *states, u32 nr);
 

@@ -23,10 +23,10 @@ module_param(model_ops, uint, 0444);
 MODULE_PARM_DESC(model_ops, "operations of the model check, by all threads");
 
 #define OBJECTS		2
-#define PAGES		24
-#define SIZE		(PAGES * PAGE_SIZE)
+#define PAGES		24	/* that are used; the rest of a block stays as it comes */
+#define SIZE		PMD_SIZE
 #define THREADS		3	/* the last one has no vCPU */
-#define BASE_GFN(o)	(0x400ull + (o) * 0x100)
+#define BASE_GFN(o)	(0x400ull + (o) * LODGE_BLOCK_PAGES)
 
 struct model {
 	struct world *w;
@@ -37,7 +37,7 @@ struct model {
 	atomic_t users[OBJECTS][PAGES];
 	u64 ref[THREADS][OBJECTS][PAGES];
 	atomic_t left;
-	atomic_long_t done[16];
+	atomic_long_t done[16], wiped, huge;
 };
 
 struct actor {
@@ -84,9 +84,10 @@ static void launcher(struct actor *a, int o, int page, bool write, int view, u64
 }
 
 /* One try: -EAGAIN if the leaf went again before it was used. */
-static int guest_try(struct world *w, struct lodge_vcpu *vcpu, gpa_t gpa, bool write,
+static int guest_try(struct model *m, struct lodge_vcpu *vcpu, gpa_t gpa, bool write,
 		     u64 *value)
 {
+	struct world *w = m->w;
 	const struct lodge_npt_format *fmt = &lodge_npt_formats[LODGE_NPT_AMD];
 	u32 flags = write ? LODGE_NPF_WRITE : 0;
 	int level, ret, idx = srcu_read_lock(&w->vm.srcu);
@@ -101,9 +102,12 @@ static int guest_try(struct world *w, struct lodge_vcpu *vcpu, gpa_t gpa, bool w
 	read_lock(&w->vm.npt.lock);
 	leaf = world_entry(w, gpa >> PAGE_SHIFT, &level);
 	entry = READ_ONCE(*leaf);
-	if (level == 1 && (entry & ENTRY_PRESENT) && (!write || (entry & ENTRY_WRITE))) {
-		u64 *p = __va(entry_pfn(entry) << PAGE_SHIFT) + offset_in_page(gpa);
+	if ((entry & ENTRY_PRESENT) && (!write || (entry & ENTRY_WRITE))) {
+		u64 *p = __va(entry_pfn(entry) << PAGE_SHIFT) +
+			 (gpa & ((level_pages(level) << PAGE_SHIFT) - 1));
 
+		if (level == 2)
+			atomic_long_inc(&m->huge);
 		if (write) {
 			WRITE_ONCE(*p, *value);
 			set_bit(__ffs64(fmt->dirty), (unsigned long *)leaf);
@@ -131,7 +135,7 @@ static void guest(struct actor *a, int o, int page, bool write, u64 value)
 	if (write)
 		a->m->ref[a->nr][o][page] = value;
 	do {
-		ret = guest_try(w, &w->vcpu[a->nr], gpa, write, &value);
+		ret = guest_try(a->m, &w->vcpu[a->nr], gpa, write, &value);
 		cond_resched();
 	} while (ret == -EAGAIN && ++tries < 100000);
 	expect(a, write ? "nested write" : "nested read", o, page, ret, value);
@@ -186,6 +190,29 @@ static void punch(struct actor *a, int o, int page)
 			  page * PAGE_SIZE, PAGE_SIZE))
 		wrong(a, "punch", o, page, 0);
 	atomic_set(&m->users[o][page], 1);
+}
+
+/* The same for all of the object. */
+static void wipe(struct actor *a, int o, int page)
+{
+	struct model *m = a->m;
+	int i, n = 0;
+
+	atomic_dec(&m->users[o][page]);
+	while (n < PAGES && !atomic_cmpxchg(&m->users[o][n], 0, -1))
+		n++;
+	if (n == PAGES) {
+		for (i = 0; i < THREADS; i++)
+			memset(m->ref[i][o], 0, sizeof(m->ref[i][o]));
+		if (vfs_fallocate(m->file[o], FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+				  0, SIZE))
+			wrong(a, "wipe", o, page, 0);
+		atomic_long_inc(&m->wiped);
+	}
+	while (n--)
+		atomic_set(&m->users[o][n], 0);
+	while (!atomic_inc_unless_negative(&m->users[o][page]))
+		cond_resched();
 }
 
 /* What a device wrote is there, whatever happened since it got hold of the page. */
@@ -265,7 +292,10 @@ static void act(struct actor *a, u32 rnd)
 		reclaim(a, o, view, rnd & BIT(17));
 		break;
 	case 12:
-		punch(a, o, page);
+		if (rnd >> 17 & 7)
+			punch(a, o, page);
+		else
+			wipe(a, o, page);
 		break;
 	case 13:
 		hold(a, o, page);
@@ -313,7 +343,7 @@ static void at_rest(struct kunit *test, struct model *m, struct actor *actor)
 				syscall(&actor[i], o, page, false, 0);
 			}
 	for (o = 0; o < OBJECTS; o++) {
-		for (page = 0; page < PAGES; page++)
+		for (page = 0; page < LODGE_BLOCK_PAGES; page++)
 			states[lodge_entry_state(xa_load(&m->o[o]->entries, page))]++;
 		for (i = LODGE_PAGE_PRIVATE; i < LODGE_PAGE_STATES; i++)
 			states[i] -= atomic_long_read(&m->o[o]->pages[i]);
@@ -385,7 +415,9 @@ static void model(struct kunit *test)
 	KUNIT_EXPECT_GT(test, swapped_in, (long)model_ops / 200);
 	if (lodge_pool_works(m->o[0]->pool))
 		KUNIT_EXPECT_GT(test, decompressed, (long)model_ops / 200);
-	kunit_info(test, "%lld merged, %lld broken, %lld held, %lld busy, %ld compressed, %ld came back, %ld swapped in",
+	KUNIT_EXPECT_GT(test, atomic_long_read(&m->wiped), (long)model_ops / 2000);
+	kunit_info(test, "%ld wiped, %ld by 2M, %lld merged, %lld broken, %lld held, %lld busy, %ld compressed, %ld came back, %ld swapped in",
+		   atomic_long_read(&m->wiped), atomic_long_read(&m->huge),
 		   atomic64_read(&d->counts[LODGE_KSM_MERGED]),
 		   atomic64_read(&d->counts[LODGE_KSM_BROKEN]),
 		   atomic64_read(&d->counts[LODGE_KSM_HELD]),

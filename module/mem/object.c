@@ -68,6 +68,7 @@
  */
 void lodge_object_unview(struct lodge_object *o, pgoff_t first, pgoff_t nr)
 {
+	lodge_block_unview(o, first, nr);
 	/* A mapping that comes now has to ask for the pages. */
 	if (mapping_mapped(o->inode.i_mapping))
 		unmap_mapping_pages(o->inode.i_mapping, first, nr, false);
@@ -489,6 +490,7 @@ int lodge_object_get(struct lodge_object *o, pgoff_t index, bool write,
 		     struct page **pagep)
 {
 	struct page *spare = NULL;
+	void *entry;
 	int ret;
 
 	do {
@@ -500,8 +502,14 @@ int lodge_object_get(struct lodge_object *o, pgoff_t index, bool write,
 		if (ret != -ENODATA)
 			continue;
 		/* Charging can take long: nothing is locked. */
-		spare = spare_new(o, xa_load(&o->entries, index));
-		ret = spare ? -EAGAIN : -ENOMEM;
+		entry = xa_load(&o->entries, index);
+		ret = -EAGAIN;
+		if (lodge_entry_state(entry) == LODGE_PAGE_ABSENT &&
+		    lodge_block_fill(o, index))
+			continue;
+		spare = spare_new(o, entry);
+		if (!spare)
+			ret = -ENOMEM;
 	} while (ret == -EAGAIN);
 	if (spare) {
 		set_page_private(spare, 0);

@@ -42,6 +42,10 @@ struct mem_cgroup;
 #define LODGE_WRITTEN	XA_MARK_0
 /* Compressed, most likely. */
 #define LODGE_PACKED	XA_MARK_1
+/* Of the first page of a block: it may be mapped as a whole. */
+#define LODGE_BLOCK	XA_MARK_2
+#define LODGE_BLOCK_ORDER	9
+#define LODGE_BLOCK_PAGES	(1ul << LODGE_BLOCK_ORDER)
 
 /**
  * struct lodge_object - guest memory that the hypervisor owns
@@ -193,6 +197,13 @@ void lodge_object_replace(struct lodge_object *o, pgoff_t index, void *old, void
 void lodge_object_clean(struct lodge_object *o, pgoff_t index, struct page *page);
 void lodge_object_leave(struct lodge_object *o, pgoff_t index, struct page *page,
 			void *entry);
+
+/* block.c */
+bool lodge_block_fill(struct lodge_object *o, pgoff_t index);
+bool lodge_block_may(struct lodge_object *o, pgoff_t index, const struct page *page);
+bool lodge_block_lock(struct page *page);
+void lodge_block_unlock(struct page *page);
+void lodge_block_unview(struct lodge_object *o, pgoff_t first, pgoff_t nr);
 
 /* There is no page, but contents; in no view. */
 static inline bool lodge_entry_away(const void *entry)

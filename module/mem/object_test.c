@@ -481,6 +481,72 @@ static void lost(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, is(o, 0, 0));
 }
 
+/* Whether all of it can be mapped at once. */
+static bool whole(struct lodge_object *o, pgoff_t index)
+{
+	struct page *page;
+	bool ret;
+
+	if (lodge_object_get(o, index, true, &page))
+		return false;
+	ret = lodge_block_may(o, index, page) && lodge_block_lock(page);
+	if (ret)
+		lodge_block_unlock(page);
+	lodge_object_put(page);
+	return ret;
+}
+
+static void block(struct kunit *test)
+{
+	struct file *file = lodge_object_file(2 * PMD_SIZE + PAGE_SIZE, 0, "kunit");
+	struct lodge_object *o = lodge_object(file_inode(file));
+	pgoff_t base = LODGE_BLOCK_PAGES;
+	struct page *page, *other;
+	u64 merged, skipped;
+
+	KUNIT_ASSERT_FALSE(test, IS_ERR(file));
+	WRITE_ONCE(o->mergeable, true);
+	/* What was read only is nothing, too. */
+	KUNIT_EXPECT_TRUE(test, is(o, base + 3, 0));
+	fill(test, o, base + 5, 5);
+	if (nr(o, LODGE_PAGE_PRIVATE) == 1) {
+		fput(file);
+		kunit_skip(test, "no 2M in one piece");
+	}
+	KUNIT_EXPECT_EQ(test, nr(o, LODGE_PAGE_PRIVATE), 512);
+	KUNIT_EXPECT_EQ(test, state(o, base - 1), LODGE_PAGE_ABSENT);
+	KUNIT_EXPECT_TRUE(test, is(o, base + 5, 5) && is(o, base + 3, 0));
+	KUNIT_EXPECT_TRUE(test, whole(o, base + 5) && whole(o, base) && whole(o, base + 511));
+	/* Where one page is busy, not now, but later. */
+	KUNIT_ASSERT_EQ(test, lodge_object_get(o, base + 7, true, &page), 0);
+	KUNIT_ASSERT_EQ(test, lodge_object_get(o, base + 9, true, &other), 0);
+	KUNIT_EXPECT_FALSE(test, lodge_block_lock(page));
+	lodge_object_put(other);
+	KUNIT_EXPECT_TRUE(test, lodge_block_lock(page));
+	KUNIT_EXPECT_FALSE(test, trylock_page(other));
+	lodge_block_unlock(page);
+	lodge_object_put(page);
+	/* Each page is one like others. */
+	KUNIT_EXPECT_EQ(test, lodge_ksm_now(o, base + 8, 2, &merged, &skipped), 0);
+	KUNIT_EXPECT_EQ(test, merged, 2);
+	KUNIT_EXPECT_EQ(test, nr(o, LODGE_PAGE_ZERO), 2);
+	KUNIT_EXPECT_FALSE(test, whole(o, base + 5));
+	fill(test, o, base + 8, 8);
+	KUNIT_EXPECT_FALSE(test, whole(o, base + 8));
+	KUNIT_EXPECT_TRUE(test, is(o, base + 5, 5) && is(o, base + 8, 8) && is(o, base + 9, 0));
+	lodge_object_drop(o, base, base + 255);
+	KUNIT_EXPECT_EQ(test, nr(o, LODGE_PAGE_PRIVATE), 256);
+	/* What isn't empty gets no block, nor does what ends too early. */
+	fill(test, o, base + 1, 1);
+	fill(test, o, 2 * base, 1);
+	KUNIT_EXPECT_EQ(test, nr(o, LODGE_PAGE_PRIVATE), 258);
+	lodge_object_drop(o, base, 2 * base);
+	fill(test, o, base + 1, 1);
+	KUNIT_EXPECT_TRUE(test, whole(o, base));
+	fput(file);
+	flush_delayed_fput();
+}
+
 static struct kunit_case object_cases[] = {
 	KUNIT_CASE(absent),
 	KUNIT_CASE(zero_page),
@@ -494,6 +560,7 @@ static struct kunit_case object_cases[] = {
 	KUNIT_CASE(swapped),
 	KUNIT_CASE(spilled),
 	KUNIT_CASE(lost),
+	KUNIT_CASE(block),
 	{}
 };
 

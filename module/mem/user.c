@@ -164,6 +164,7 @@ static void user_touched(kvm_pfn_t pfn, bool accessed, bool dirty)
 const struct lodge_provider lodge_user_provider = {
 	.name = "user",
 	.get = user_get,
+	.widen = lodge_view_widen,
 	.release = lodge_view_put,
 	.touched = user_touched,
 };

@@ -85,12 +85,23 @@ static bool view_known(struct lodge_slot *slot, unsigned long hva)
 	return known;
 }
 
+/* Whether the mapping, from @start to @end, has all of the block in one place. */
+static bool fits_block(unsigned long hva, pgoff_t index, unsigned long start,
+		       unsigned long end)
+{
+	unsigned long base = hva & PMD_MASK;
+
+	return !(((hva >> PAGE_SHIFT) ^ index) & (LODGE_BLOCK_PAGES - 1)) &&
+	       base >= start && base + PMD_SIZE <= end;
+}
+
 /* The page is locked, and stays so until it is put in. */
 static void found(struct lodge_page *page, struct page *p, bool writable)
 {
 	page->page = p;
 	page->pfn = page_to_pfn(p);
 	page->level = 1;
+	page->whole = false;
 	/* One that isn't marked as written asks first. */
 	page->writable = writable && lodge_page_private(p) && PageDirty(p);
 }
@@ -111,6 +122,7 @@ int lodge_view_get_atomic(struct lodge_slot *slot, unsigned long hva, bool write
 	const struct lodge_view *view;
 	int ret = -ENOENT;
 	struct page *p;
+	pgoff_t index;
 
 	rcu_read_lock();
 	view = rcu_dereference(slot->view);
@@ -119,11 +131,14 @@ int lodge_view_get_atomic(struct lodge_slot *slot, unsigned long hva, bool write
 	ret = -EAGAIN;
 	if (write && !view->writable)
 		goto out;
-	p = lodge_object_try(view->object, view->offset +
-			     ((hva - view->start) >> PAGE_SHIFT), write);
+	index = view->offset + ((hva - view->start) >> PAGE_SHIFT);
+	p = lodge_object_try(view->object, index, write);
 	if (!p)
 		goto out;
 	found(page, p, view->writable);
+	if (page->writable && lodge_block_may(view->object, index, p) &&
+	    fits_block(hva, index, view->start, view->end))
+		page->level = 2;
 	ret = 0;
 out:
 	rcu_read_unlock();
@@ -187,6 +202,9 @@ int lodge_view_get(struct lodge_slot *slot, unsigned long hva, bool write,
 	if (ret)
 		goto out;
 	found(page, p, vma->vm_flags & VM_WRITE);
+	if (page->writable && lodge_block_may(o, index, p) &&
+	    fits_block(hva, index, vma->vm_start, vma->vm_end))
+		page->level = 2;
 	if (!view_known(slot, hva))
 		view_store(slot, o, vma);
 out:
@@ -194,11 +212,21 @@ out:
 	return ret == -EIO ? -EFAULT : ret;
 }
 
+/** lodge_view_widen - a page shall be put in with the block that it is in */
+bool lodge_view_widen(struct lodge_page *page)
+{
+	page->whole = lodge_block_lock(page->page);
+	return page->whole;
+}
+
 /** lodge_view_put - a page has been put into the nested tables, or not */
 void lodge_view_put(struct lodge_page *page, bool dirty)
 {
-	if (page->page)
-		lodge_object_put(page->page);
+	if (!page->page)
+		return;
+	if (page->whole)
+		lodge_block_unlock(page->page);
+	lodge_object_put(page->page);
 }
 
 /**

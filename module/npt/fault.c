@@ -172,8 +172,15 @@ static u64 next_leaf(const struct fault *f, const struct lodge_npt_format *fmt,
 	return (old & ~ENTRY_WP_LOG) | ENTRY_WRITE | fmt->accessed | fmt->dirty;
 }
 
+/* What lies beside the page can be put in with it. */
+static bool whole(struct fault *f)
+{
+	return !f->page.page || f->page.whole ||
+	       f->slot->provider->widen(&f->page);
+}
+
 /* Under npt.lock (read). Walks down to @level, and puts the leaf in. */
-static int map(const struct fault *f, int level, bool asked)
+static int map(struct fault *f, int level, bool asked)
 {
 	struct lodge_npt *npt = &f->vcpu->vm->npt;
 	const struct lodge_npt_root *root = npt->root;
@@ -195,6 +202,8 @@ static int map(const struct fault *f, int level, bool asked)
 			return LODGE_NPF_FIXED;
 		if (!asked && !(old & ENTRY_PRESENT))
 			return NPF_LOOKUP;
+		if (l == level && l > 1 && !whole(f))
+			level = 1;
 		if (l > level) {
 			ret = put_table(f, fmt, ptep, old, l);
 			if (ret == LODGE_NPF_RETRY_SLOW)
@@ -214,7 +223,7 @@ static int map(const struct fault *f, int level, bool asked)
 	return LODGE_NPF_FIXED;
 }
 
-static int map_locked(const struct fault *f, int level, bool asked, bool atomic)
+static int map_locked(struct fault *f, int level, bool asked, bool atomic)
 {
 	struct lodge_npt *npt = &f->vcpu->vm->npt;
 	int ret;

@@ -333,6 +333,78 @@ TEST(zero)
 	CHECK_EQ(info.pages[LODGE_PAGE_PRIVATE], 1);
 }
 
+static void logged(struct guest *g, size_t size, bool on)
+{
+	vm_slot(g->vm, 1, on ? KVM_MEM_LOG_DIRTY_PAGES : 0, AT, size, g->m);
+}
+
+/* What is dense is mapped by 2M, until a part of it is something else. */
+TEST(huge)
+{
+	const size_t size = 6 * MiB + PAGE;
+	uint64_t bitmap[size / PAGE / 64 + 1];
+	struct kvm_dirty_log log = { .slot = 1, .dirty_bitmap = bitmap };
+	struct guest g;
+	int fd, i;
+
+	need_lodge();
+	g = guest_new(size, "huge");
+	fd = OK(ioctl(g.vm->fd, KVM_GET_STATS_FD, 0));
+	CHECK_EQ((uintptr_t)g.m % (2 * MiB), 0);
+	MUST_EQ(stats_value(fd, "pages_2m"), 0);
+	/* A read alone brings nothing. */
+	CHECK_EQ(peek(&g, 9 * PAGE), 0);
+	CHECK_EQ(blocks(g.fd), 0);
+	poke(&g, 5 * PAGE, 5);
+	CHECK_EQ(blocks(g.fd), 512);
+	CHECK_EQ(stats_value(fd, "pages_2m"), 1);
+	poke(&g, 511 * PAGE, 511);
+	CHECK_EQ(g.m[5 * PAGE], 5);
+	CHECK_EQ(peek(&g, 9 * PAGE), 0);
+	/* The launcher was here first. */
+	g.m[2 * MiB + PAGE] = 7;
+	CHECK_EQ(peek(&g, 2 * MiB + PAGE), 7);
+	CHECK_EQ(stats_value(fd, "pages_2m"), 2);
+	/* Where it can't be: the end. */
+	poke(&g, 6 * MiB, 6);
+	CHECK_EQ(blocks(g.fd), 1025);
+	CHECK_EQ(stats_value(fd, "pages_2m"), 2);
+
+	/* A part goes. */
+	OK(madvise(g.m + 2 * MiB + 3 * PAGE, PAGE, MADV_REMOVE));
+	CHECK_EQ(stats_value(fd, "pages_2m"), 1);
+	CHECK_EQ(peek(&g, 2 * MiB + PAGE), 7);
+	poke(&g, 2 * MiB + 3 * PAGE, 3);
+	CHECK_EQ(stats_value(fd, "pages_2m"), 1);
+	/* The log counts pages of 4K. */
+	logged(&g, size, true);
+	poke(&g, 5 * PAGE, 55);
+	poke(&g, 77 * PAGE, 77);
+	memset(bitmap, 0, sizeof(bitmap));
+	OK(ioctl(g.vm->fd, KVM_GET_DIRTY_LOG, &log));
+	CHECK_EQ(bitmap[0], 1 << 5);
+	CHECK_EQ(bitmap[1], 1 << 13);
+	logged(&g, size, false);
+	poke(&g, 5 * PAGE, 5);
+	CHECK_EQ(stats_value(fd, "pages_2m"), 1);
+	/* Parts are given back. */
+	CHECK_EQ(merge_at(g.fd, 0, 512).merged, 509);
+	CHECK_EQ(blocks(g.fd), 3 + 513);
+	CHECK_EQ(stats_value(fd, "pages_2m"), 0);
+	CHECK_EQ(peek(&g, 5 * PAGE), 5);
+	CHECK_EQ(peek(&g, 77 * PAGE), 77);
+	CHECK_EQ(peek(&g, 511 * PAGE), 511);
+	for (i = 0; i < 5; i++)
+		poke(&g, i * PAGE, i);
+	CHECK_EQ(blocks(g.fd), 8 + 513);
+	CHECK_EQ(stats_value(fd, "pages_2m"), 0);
+	/* What is empty again begins anew. */
+	OK(madvise(g.m, 2 * MiB, MADV_REMOVE));
+	poke(&g, PAGE, 1);
+	CHECK_EQ(stats_value(fd, "pages_2m"), 1);
+	close(fd);
+}
+
 /* One page is in a pipe, as those of O_DIRECT and vhost are in flight. */
 TEST(held)
 {

@@ -3,40 +3,17 @@
 #include "ltest.h"
 #include "stats.guest.gen.h"
 
-static void *all_of(int fd, struct kvm_stats_header *h)
-{
-	size_t size;
-	uint8_t *p;
-
-	MUST_EQ(OK(pread(fd, h, sizeof(*h), 0)), sizeof(*h));
-	MUST(h->num_desc > 0 && h->num_desc < 1000, "%u", h->num_desc);
-	MUST(h->name_size && h->name_size <= 256, "%u", h->name_size);
-	CHECK(h->id_offset >= sizeof(*h) && h->desc_offset > h->id_offset &&
-	      h->data_offset > h->desc_offset, "%u %u %u", h->id_offset,
-	      h->desc_offset, h->data_offset);
-	size = h->data_offset + 65536;
-	p = calloc(1, size);
-	OK(pread(fd, p, size, 0));
-	return p;
-}
-
-static struct kvm_stats_desc *desc(struct kvm_stats_header *h, void *all, int i)
-{
-	return (void *)((uint8_t *)all + h->desc_offset +
-			i * (sizeof(struct kvm_stats_desc) + h->name_size));
-}
-
 static void well_formed(int fd)
 {
 	struct kvm_stats_header h;
-	uint8_t *all = all_of(fd, &h);
+	uint8_t *all = stats_read(fd, &h);
 	void *volatile nowhere = (void *)8;
 	uint32_t i, end = 0;
 	char c[8];
 
 	CHECK(strnlen((char *)all + h.id_offset, h.name_size) > 0);
 	for (i = 0; i < h.num_desc; i++) {
-		struct kvm_stats_desc *d = desc(&h, all, i);
+		struct kvm_stats_desc *d = stats_desc(&h, all, i);
 
 		CHECK(strnlen(d->name, h.name_size) < h.name_size && d->name[0]);
 		CHECK((d->flags & KVM_STATS_TYPE_MASK) <= KVM_STATS_TYPE_MAX,
@@ -61,25 +38,6 @@ static void well_formed(int fd)
 	}
 	CHECK_EQ(i, h.data_offset);
 	free(all);
-}
-
-static uint64_t stat(int fd, const char *name)
-{
-	struct kvm_stats_header h;
-	uint8_t *all = all_of(fd, &h);
-	uint32_t i;
-	uint64_t v;
-
-	for (i = 0; i < h.num_desc; i++) {
-		struct kvm_stats_desc *d = desc(&h, all, i);
-
-		if (strcmp(d->name, name))
-			continue;
-		OK(pread(fd, &v, 8, h.data_offset + d->offset));
-		return v;
-	}
-	MUST(0, "no statistic %s", name);
-	return 0;
 }
 
 TEST(vm)
@@ -109,14 +67,14 @@ TEST(counts)
 	NEED_CAP(KVM_CAP_BINARY_STATS_FD);
 	fd = OK(ioctl(v->fd, KVM_GET_STATS_FD, 0));
 	want_mark(v, 1);
-	exits = stat(fd, "exits");
-	io = stat(fd, "io_exits");
+	exits = stats_value(fd, "exits");
+	io = stats_value(fd, "io_exits");
 	for (i = 0; i < 10; i++)
 		want_mark(v, 1);
-	CHECK(stat(fd, "exits") >= exits + 10);
-	CHECK(stat(fd, "io_exits") >= io + 10);
+	CHECK(stats_value(fd, "exits") >= exits + 10);
+	CHECK(stats_value(fd, "io_exits") >= io + 10);
 	/* It outlives the VM's own descriptors. */
 	close(vm->fd);
 	close(v->fd);
-	CHECK(stat(fd, "exits") >= exits + 10);
+	CHECK(stats_value(fd, "exits") >= exits + 10);
 }

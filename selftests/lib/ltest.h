@@ -213,4 +213,9 @@ void want_done(struct vcpu *v);
 /* If the present exit is a payload's failure report, says so and ends. */
 void report_guest_failure(struct vcpu *v);
 
+/* Of a binary statistics descriptor: all of it, to be freed; one of its values. */
+void *stats_read(int fd, struct kvm_stats_header *h);
+struct kvm_stats_desc *stats_desc(struct kvm_stats_header *h, void *all, int i);
+uint64_t stats_value(int fd, const char *name);
+
 #endif

@@ -523,3 +523,45 @@ void want_done(struct vcpu *v)
 {
 	want_cmd(v, CMD_DONE, "the payload's end");
 }
+
+void *stats_read(int fd, struct kvm_stats_header *h)
+{
+	size_t size;
+	uint8_t *p;
+
+	MUST_EQ(OK(pread(fd, h, sizeof(*h), 0)), sizeof(*h));
+	MUST(h->num_desc > 0 && h->num_desc < 1000, "%u", h->num_desc);
+	MUST(h->name_size && h->name_size <= 256, "%u", h->name_size);
+	CHECK(h->id_offset >= sizeof(*h) && h->desc_offset > h->id_offset &&
+	      h->data_offset > h->desc_offset, "%u %u %u", h->id_offset,
+	      h->desc_offset, h->data_offset);
+	size = h->data_offset + 65536;
+	p = calloc(1, size);
+	OK(pread(fd, p, size, 0));
+	return p;
+}
+
+struct kvm_stats_desc *stats_desc(struct kvm_stats_header *h, void *all, int i)
+{
+	return (void *)((uint8_t *)all + h->desc_offset +
+			i * (sizeof(struct kvm_stats_desc) + h->name_size));
+}
+
+uint64_t stats_value(int fd, const char *name)
+{
+	struct kvm_stats_header h;
+	uint8_t *all = stats_read(fd, &h);
+	uint32_t i;
+	uint64_t v;
+
+	for (i = 0; i < h.num_desc; i++) {
+		struct kvm_stats_desc *d = stats_desc(&h, all, i);
+
+		if (strcmp(d->name, name))
+			continue;
+		OK(pread(fd, &v, 8, h.data_offset + d->offset));
+		return v;
+	}
+	MUST(0, "no statistic %s", name);
+	return 0;
+}
