@@ -123,8 +123,16 @@ static ssize_t object_read(struct kiocb *iocb, struct iov_iter *to)
 	return done;
 }
 
+/* What follows the end, @size, in its page. */
+static int clear_after(struct inode *inode, loff_t size)
+{
+	loff_t end = round_up(size, PAGE_SIZE);
+
+	return size == end ? 0 : lodge_object_zero(lodge_object(inode), size, end);
+}
+
 /* The object becomes smaller, or ends where it does. Under the inode's lock. */
-static int cut(struct inode *inode, loff_t size)
+static void cut(struct inode *inode, loff_t size)
 {
 	struct lodge_object *o = lodge_object(inode);
 	loff_t end = round_up(size, PAGE_SIZE);
@@ -134,7 +142,7 @@ static int cut(struct inode *inode, loff_t size)
 	lodge_object_drop(o, end >> PAGE_SHIFT, ULONG_MAX);
 	/* Private copies of what came between. */
 	unmap_mapping_range(inode->i_mapping, end, 0, 1);
-	return size == end ? 0 : lodge_object_zero(o, size, end);
+	clear_after(inode, size);
 }
 
 /* One page's part. With the page locked the source may not fault. */
@@ -303,9 +311,11 @@ static int object_setattr(struct lodge_idmap *idmap, struct dentry *dentry,
 	if (ret)
 		return ret;
 	if ((attr->ia_valid & ATTR_SIZE) && attr->ia_size != i_size_read(inode)) {
-		ret = cut(inode, attr->ia_size);
+		/* That may want memory: before anything is changed, then once more. */
+		ret = clear_after(inode, attr->ia_size);
 		if (ret)
 			return ret;
+		cut(inode, attr->ia_size);
 		lodge_inode_changed(inode);
 	}
 	setattr_copy(idmap, inode, attr);

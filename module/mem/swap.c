@@ -186,11 +186,14 @@ long lodge_swap_write(struct page **pages, unsigned int nr)
  * @nr: how many, LODGE_SWAP_AROUND at most
  * @slot: that of the first one
  *
- * Return: 0, or -EIO.
+ * Return: 0; -ENOMEM, -EIO.
  */
 int lodge_swap_read(struct page **pages, unsigned int nr, unsigned long slot)
 {
-	return io(false, pages, nr, slot) ? -EIO : 0;
+	int ret = io(false, pages, nr, slot);
+
+	/* Without memory an access is to be tried again, and its page isn't bad. */
+	return ret && ret != -ENOMEM ? -EIO : ret;
 }
 
 /**
