@@ -7,7 +7,9 @@ the manual has, all of them and no others, and with sense. Prints TAP.
 
 import json
 import re
+import struct
 import sys
+import zlib
 from xml.dom import minidom
 
 VM = {'id', 'name', 'pid', 'uid', 'vcpus', 'memory', 'mapped', 'pages_4k',
@@ -72,6 +74,29 @@ def is_map(memory):
                 for r in memory['ranges']))
 
 
+def is_png(path):
+    """A PNG of several colours: chunks with their sums, lines of numbers of colours."""
+    with open(path, 'rb') as file:
+        data = file.read()
+    chunks = {}
+    at = 8
+    while data.startswith(b'\x89PNG\r\n\x1a\n') and at < len(data):
+        size, kind = struct.unpack('>I4s', data[at:at + 8])
+        body = data[at + 8:at + 8 + size]
+        if struct.pack('>I', zlib.crc32(kind + body)) != data[at + 8 + size:at + 12 + size]:
+            return False
+        chunks[kind] = body
+        at += 12 + size
+    if list(chunks) != [b'IHDR', b'PLTE', b'IDAT', b'IEND']:
+        return False
+    width, height, *form = struct.unpack('>IIBBBBB', chunks[b'IHDR'])
+    pixels = zlib.decompress(chunks[b'IDAT'])
+    lines = [pixels[i:i + width + 1] for i in range(0, len(pixels), width + 1)]
+    return (form == [8, 3, 0, 0, 0] and len(lines) == height and
+            all(line[0] == 0 for line in lines) and
+            3 < len({p for line in lines for p in line[1:]}) <= len(chunks[b'PLTE']) // 3)
+
+
 def check_memory(where):
     """Merging, balloons, policy, maps."""
     domains = load(f'{where}/ksm.json')[0]
@@ -96,6 +121,7 @@ def check_memory(where):
     svg = minidom.parse(f'{where}/map.svg').documentElement
     check(svg.tagName == 'svg' and svg.getElementsByTagName('rect').length > 3 and
           svg.getElementsByTagName('text').length > 2, 'a map as SVG')
+    check(is_png(f'{where}/map.png'), 'a map as PNG')
 
 
 def main():

@@ -225,10 +225,13 @@ try 'pages that are shared' gives 0 '^ +shared +s +[1-9]' $alice ./lodgectl map 
 try 'pages that are used' sh -c "[ $(of hot $alice ./lodgectl map one | wc -l) = 1 ]"
 try 'as a picture' $alice ./lodgectl map one --svg=/tmp/one.svg
 cp /tmp/one.svg /out/map.svg
+try 'another kind of one' $alice ./lodgectl map one --sample=0 --png=/tmp/one.png
+cp /tmp/one.png /out/map.png
 $alice ./lodgectl map one --json >/out/map.json
 ./lodgectl map spin --json --sample=0 >/out/map-spin.json
 try 'not of a VM of others' gives 1 'no VM' $bob ./lodgectl map one
 try 'nowhere to draw' gives 4 'cannot write' ./lodgectl map one --svg=/dev/full
+try 'nor there' gives 4 'cannot write' ./lodgectl map one --sample=0 --png=/dev/full
 try 'no escapes when it is no terminal' sh -c '
 	! ./lodgectl map one --sample=0 | grep -q "$(printf "\033")"'
 stop $ones $twos

@@ -9,7 +9,7 @@ struct options {
 	const char *vm;		/* the word that names one, or NULL */
 	char **words;		/* all that come behind the command */
 	int nr_words;
-	const char *svg;	/* a file for a picture */
+	const char *svg, *png;	/* files for pictures */
 	double sample;		/* seconds */
 	bool json;
 	bool vcpus;

@@ -48,7 +48,7 @@ static const char usage[] =
 "  --watch[=SECONDS]  stats: again and again, per second (default: 1)\n"
 "  --vcpus            stats: a column for each vCPU\n"
 "  --count=N          stats --watch, events: end after N of them\n"
-"  --svg=FILE         map: the picture goes into a file\n"
+"  --svg=FILE, --png=FILE   map: the picture goes into a file\n"
 "  --sample=SECONDS   map: how long to look at what is used (default: 1)\n"
 "  --help, --version\n"
 "\n"
@@ -57,7 +57,7 @@ static const char usage[] =
 
 enum {
 	OPT_JSON = 1, OPT_WATCH = 2, OPT_VCPUS = 4, OPT_COUNT = 8,
-	OPT_SVG = 16, OPT_SAMPLE = 32, OPT_HELP = 256, OPT_VERSION,
+	OPT_SVG = 16, OPT_SAMPLE = 32, OPT_PNG = 64, OPT_HELP = 256, OPT_VERSION,
 };
 
 static const struct option long_options[] = {
@@ -66,6 +66,7 @@ static const struct option long_options[] = {
 	{ "vcpus", no_argument, NULL, OPT_VCPUS },
 	{ "count", required_argument, NULL, OPT_COUNT },
 	{ "svg", required_argument, NULL, OPT_SVG },
+	{ "png", required_argument, NULL, OPT_PNG },
 	{ "sample", required_argument, NULL, OPT_SAMPLE },
 	{ "help", no_argument, NULL, OPT_HELP },
 	{ "version", no_argument, NULL, OPT_VERSION },
@@ -87,7 +88,7 @@ static const struct command {
 	{ "ksm", command_ksm, OPT_JSON, 0, 8, "on, off, now or set" },
 	{ "balloon", command_balloon, OPT_JSON, 0, 2, "a VM, and a size or auto" },
 	{ "policy", command_policy, OPT_JSON, 0, 8, "a VM and KEY=VALUE" },
-	{ "map", command_map, OPT_JSON | OPT_SVG | OPT_SAMPLE, 1, 1, "one VM" },
+	{ "map", command_map, OPT_JSON | OPT_SVG | OPT_PNG | OPT_SAMPLE, 1, 1, "one VM" },
 };
 
 #define HINT	"; lodgectl --help lists all commands"
@@ -121,6 +122,9 @@ static void take(struct options *opt, int which, const char *arg)
 		break;
 	case OPT_SVG:
 		opt->svg = arg;
+		break;
+	case OPT_PNG:
+		opt->png = arg;
 		break;
 	case OPT_SAMPLE:
 		opt->sample = seconds("--sample", arg, 0);

@@ -16,13 +16,14 @@
 #include "json.h"
 #include "map.h"
 #include "netlink.h"
+#include "picture.h"
 #include "table.h"
 #include "util.h"
 
 #define PAGE_BYTES	4096
 /* Cells of a picture, at most about. */
 #define TERMINAL_CELLS	2048
-#define SVG_CELLS	8192
+#define FILE_CELLS	8192
 
 const char *const kind_names[KINDS] = {
 	[LODGE_PAGE_ABSENT] = "absent",
@@ -245,9 +246,10 @@ int command_map(const struct options *opt)
 {
 	struct vm vm = vm_find(opt->vm);
 	struct timespec pause = { .tv_sec = opt->sample };
+	bool file = opt->svg || opt->png;
 	struct map map;
 
-	map_begin(&map, &vm, opt->svg ? SVG_CELLS : TERMINAL_CELLS);
+	map_begin(&map, &vm, file ? FILE_CELLS : TERMINAL_CELLS);
 	map.sampled = opt->sample > 0;
 	if (map.sampled) {
 		look(vm.id, NULL);
@@ -258,11 +260,13 @@ int command_map(const struct options *opt)
 	if (!map.sampled)
 		forget_hot(&map);
 	if (opt->svg)
-		picture_svg(&map, opt->svg);
+		picture_file(&map, opt->svg, &canvas_svg);
+	if (opt->png)
+		picture_file(&map, opt->png, &canvas_png);
 	if (opt->json) {
 		map_json(&map);
 	} else {
-		if (!opt->svg)
+		if (!file)
 			picture_print(&map);
 		totals_print(&map);
 	}

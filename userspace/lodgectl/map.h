@@ -43,7 +43,5 @@ void map_begin(struct map *map, const struct vm *vm, uint64_t cells);
 void map_add(struct map *map, uint64_t first, const uint8_t *states, uint64_t nr);
 enum kind cell_kind(const struct cell *cell, bool *hot);
 char cell_letter(const struct cell *cell);
-void picture_print(const struct map *map);
-void picture_svg(const struct map *map, const char *path);
 
 #endif

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A map of memory as people see it: letters in a terminal, squares in SVG.
+ * A map of memory as people see it: letters in a terminal, squares in a file, which is
+ * SVG or, png.c, PNG.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -9,26 +10,27 @@
 #include <unistd.h>
 
 #include "map.h"
+#include "picture.h"
 #include "util.h"
 
 #define PAGE_SHIFT	12
 #define COLUMNS		64
-/* Of an SVG: a cell, and what is left of it for addresses, above and below. */
+/* Of a file: a cell, and what is left of it for addresses, above and below. */
 #define SIDE		10
 #define LEFT		110
 #define TOP		40
 #define LINE		18
 
 /* Hot ones, and cold ones: the same, but pale. */
-static const char *const colours[KINDS][2] = {
-	[LODGE_PAGE_ABSENT] = { "#f0f0f0", "#f0f0f0" },
-	[LODGE_PAGE_PRIVATE] = { "#1f5f9f", "#a9c4de" },
-	[LODGE_PAGE_SHARED] = { "#2a7f4e", "#aad4bd" },
-	[LODGE_PAGE_ZERO] = { "#707070", "#cccccc" },
-	[LODGE_PAGE_COMPRESSED] = { "#7f4fa0", "#cfb9dd" },
-	[LODGE_PAGE_SWAPPED] = { "#a03030", "#deb0b0" },
-	[KIND_BALLOONED] = { "#c08a20", "#ecd9a8" },
-	[KIND_OTHER] = { "#206f7f", "#a9cdd4" },
+static const uint32_t colours[KINDS][2] = {
+	[LODGE_PAGE_ABSENT] = { 0xf0f0f0, 0xf0f0f0 },
+	[LODGE_PAGE_PRIVATE] = { 0x1f5f9f, 0xa9c4de },
+	[LODGE_PAGE_SHARED] = { 0x2a7f4e, 0xaad4bd },
+	[LODGE_PAGE_ZERO] = { 0x707070, 0xcccccc },
+	[LODGE_PAGE_COMPRESSED] = { 0x7f4fa0, 0xcfb9dd },
+	[LODGE_PAGE_SWAPPED] = { 0xa03030, 0xdeb0b0 },
+	[KIND_BALLOONED] = { 0xc08a20, 0xecd9a8 },
+	[KIND_OTHER] = { 0x206f7f, 0xa9cdd4 },
 };
 
 /* Of a terminal, by kind: its sixteen colours are all that can be relied on. */
@@ -75,7 +77,7 @@ void picture_print(const struct map *map)
 	printf("\n%s", map->sampled ? "  a capital letter: half of it or more was used\n\n" : "");
 }
 
-static const char *cell_colour(const struct cell *cell)
+static uint32_t cell_colour(const struct cell *cell)
 {
 	bool hot;
 	enum kind kind = cell_kind(cell, &hot);
@@ -84,30 +86,17 @@ static const char *cell_colour(const struct cell *cell)
 }
 
 /* A line of cells; those of one colour are one rectangle. */
-static void svg_line(FILE *out, const struct cell *cell, size_t nr, size_t y)
+static void draw_line(struct canvas *c, const struct cell *cell, size_t nr, size_t y)
 {
 	size_t i, end;
 
 	for (i = 0; i < nr; i = end) {
-		const char *colour = cell_colour(&cell[i]);
+		uint32_t colour = cell_colour(&cell[i]);
 
 		for (end = i + 1; end < nr && cell_colour(&cell[end]) == colour; )
 			end++;
-		fprintf(out, "<rect x=\"%zu\" y=\"%zu\" width=\"%zu\" height=\"%d\" fill=\"%s\"/>\n",
-			LEFT + i * SIDE, y, (end - i) * SIDE, SIDE, colour);
+		c->rect(c, LEFT + i * SIDE, y, (end - i) * SIDE, SIDE, colour);
 	}
-}
-
-static void svg_text(FILE *out, size_t x, size_t y, const char *s)
-{
-	fprintf(out, "<text x=\"%zu\" y=\"%zu\">", x, y);
-	for (; *s; s++) {
-		if (strchr("<>&", *s))
-			fprintf(out, "&#%d;", *s);
-		else
-			fputc(*s, out);
-	}
-	fputs("</text>\n", out);
 }
 
 static size_t lines_of(const struct range *r)
@@ -115,7 +104,7 @@ static size_t lines_of(const struct range *r)
 	return (r->nr + COLUMNS - 1) / COLUMNS;
 }
 
-static void svg_legend(FILE *out, const struct map *map, size_t y)
+static void draw_legend(struct canvas *c, const struct map *map, size_t y)
 {
 	char line[128], size[16], hot[16];
 	enum kind kind;
@@ -123,10 +112,8 @@ static void svg_legend(FILE *out, const struct map *map, size_t y)
 	for (kind = 0; kind < KINDS; kind++) {
 		if (!map->pages[kind])
 			continue;
-		fprintf(out, "<rect x=\"%d\" y=\"%zu\" width=\"%d\" height=\"%d\" fill=\"%s\"/>\n",
-			LEFT, y - SIDE, SIDE, SIDE, colours[kind][0]);
-		fprintf(out, "<rect x=\"%d\" y=\"%zu\" width=\"%d\" height=\"%d\" fill=\"%s\"/>\n",
-			LEFT + SIDE, y - SIDE, SIDE, SIDE, colours[kind][1]);
+		c->rect(c, LEFT, y - SIDE, SIDE, SIDE, colours[kind][0]);
+		c->rect(c, LEFT + SIDE, y - SIDE, SIDE, SIDE, colours[kind][1]);
 		text_bytes(map->pages[kind] << PAGE_SHIFT, size, sizeof(size));
 		text_bytes(map->hot[kind] << PAGE_SHIFT, hot, sizeof(hot));
 		if (map->sampled)
@@ -134,30 +121,24 @@ static void svg_legend(FILE *out, const struct map *map, size_t y)
 				 size, hot);
 		else
 			snprintf(line, sizeof(line), "%s: %s", kind_names[kind], size);
-		svg_text(out, LEFT + 3 * SIDE, y, line);
+		c->text(c, LEFT + 3 * SIDE, y, line);
 		y += LINE;
 	}
 }
 
-/** picture_svg() - the same in a file of squares, or the end. */
-void picture_svg(const struct map *map, const char *path)
+static void draw(struct canvas *c, const struct map *map)
 {
-	FILE *out = fopen(path, "w");
 	char line[256], name[128], size[16];
 	size_t i, n, lines = 0, y = TOP;
 
-	if (!out)
-		die(STATUS_FAILED, "cannot write to %s: %s", path, strerror(errno));
 	for (i = 0; i < map->nr; i++)
 		lines += lines_of(&map->range[i]);
-	fprintf(out, "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 %d %zu\" font-family=\"sans-serif\" font-size=\"12\">\n",
-		LEFT + COLUMNS * SIDE + SIDE,
-		TOP + lines * SIDE + map->nr * SIDE + (KINDS + 1) * LINE);
-	fputs("<rect width=\"100%\" height=\"100%\" fill=\"#fff\"/>\n", out);
+	c->begin(c, LEFT + COLUMNS * SIDE + SIDE,
+		 TOP + lines * SIDE + map->nr * SIDE + (KINDS + 1) * LINE);
 	snprintf(line, sizeof(line), "VM %" PRIu64 " %s: a square is %s", map->vm.id,
 		 text_clean(map->vm.name, name, sizeof(name)),
 		 text_bytes(map->cell_pages << PAGE_SHIFT, size, sizeof(size)));
-	svg_text(out, LEFT, TOP - LINE, line);
+	c->text(c, LEFT, TOP - LINE, line);
 	for (i = 0; i < map->nr; i++, y += SIDE) {
 		const struct range *r = &map->range[i];
 
@@ -166,12 +147,63 @@ void picture_svg(const struct map *map, const char *path)
 			snprintf(line, sizeof(line), "%#" PRIx64,
 				 (r->first + n * map->cell_pages) << PAGE_SHIFT);
 			if (n / COLUMNS % 8 == 0)
-				svg_text(out, SIDE, y + SIDE, line);
-			svg_line(out, r->cell + n, r->nr - n < COLUMNS ? r->nr - n : COLUMNS, y);
+				c->text(c, SIDE, y + SIDE, line);
+			draw_line(c, r->cell + n, r->nr - n < COLUMNS ? r->nr - n : COLUMNS, y);
 		}
 	}
-	svg_legend(out, map, y + LINE);
-	fputs("</svg>\n", out);
-	if (ferror(out) | fclose(out))
+	draw_legend(c, map, y + LINE);
+	c->end(c);
+}
+
+/**
+ * picture_file() - the same in a file of squares, or the end
+ * @map: the map
+ * @path: the file
+ * @canvas: canvas_svg or canvas_png
+ */
+void picture_file(const struct map *map, const char *path, const struct canvas *canvas)
+{
+	struct canvas c = *canvas;
+
+	c.out = fopen(path, "w");
+	if (!c.out)
+		die(STATUS_FAILED, "cannot write to %s: %s", path, strerror(errno));
+	draw(&c, map);
+	if (ferror(c.out) | fclose(c.out))
 		die(STATUS_FAILED, "cannot write to %s: %s", path, strerror(errno));
 }
+
+static void svg_rect(struct canvas *c, size_t x, size_t y, size_t width, size_t height,
+		     uint32_t colour)
+{
+	fprintf(c->out, "<rect x=\"%zu\" y=\"%zu\" width=\"%zu\" height=\"%zu\" fill=\"#%06x\"/>\n",
+		x, y, width, height, colour);
+}
+
+static void svg_begin(struct canvas *c, size_t width, size_t height)
+{
+	fprintf(c->out, "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 %zu %zu\" font-family=\"sans-serif\" font-size=\"12\">\n",
+		width, height);
+	svg_rect(c, 0, 0, width, height, 0xffffff);
+}
+
+static void svg_text(struct canvas *c, size_t x, size_t y, const char *s)
+{
+	fprintf(c->out, "<text x=\"%zu\" y=\"%zu\">", x, y);
+	for (; *s; s++) {
+		if (strchr("<>&", *s))
+			fprintf(c->out, "&#%d;", *s);
+		else
+			fputc(*s, c->out);
+	}
+	fputs("</text>\n", c->out);
+}
+
+static void svg_end(struct canvas *c)
+{
+	fputs("</svg>\n", c->out);
+}
+
+const struct canvas canvas_svg = {
+	.begin = svg_begin, .rect = svg_rect, .text = svg_text, .end = svg_end,
+};
