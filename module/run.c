@@ -137,13 +137,12 @@ static void ack(void *unused)
  */
 void lodge_vm_request_all(struct lodge_vm *vm, enum lodge_request req)
 {
+	bool any = false, have_mask = false;
 	struct lodge_vcpu *vcpu;
 	cpumask_var_t mask;
 	unsigned long i;
-	bool have_mask;
 	int cpu, me;
 
-	have_mask = zalloc_cpumask_var(&mask, GFP_ATOMIC);
 	me = get_cpu();
 	lodge_for_each_vcpu(i, vcpu, vm) {
 		lodge_vcpu_request(vcpu, req);
@@ -153,14 +152,16 @@ void lodge_vm_request_all(struct lodge_vm *vm, enum lodge_request req)
 		cpu = READ_ONCE(vcpu->cpu);
 		if (READ_ONCE(vcpu->mode) == LODGE_OUTSIDE || cpu == me || cpu < 0)
 			continue;
+		if (!any)
+			have_mask = zalloc_cpumask_var(&mask, GFP_ATOMIC);
+		any = true;
 		if (have_mask)
 			cpumask_set_cpu(cpu, mask);
 	}
 	/* The inner loop has interrupts off: an answer says that it was left. */
-	if (!have_mask)
-		smp_call_function_many(cpu_online_mask, ack, NULL, true);
-	else if (!cpumask_empty(mask))
-		smp_call_function_many(mask, ack, NULL, true);
+	if (any)
+		smp_call_function_many(have_mask ? mask : cpu_online_mask, ack, NULL,
+				       true);
 	put_cpu();
 	if (have_mask)
 		free_cpumask_var(mask);
