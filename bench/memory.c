@@ -22,6 +22,7 @@
 #include "memory.guest.gen.h"
 
 #define KSM		"/sys/kernel/mm/ksm/"
+#define PARAMETERS	"/sys/module/lodge/parameters/"
 #define BYTES		(PAGES * PAGE)
 
 static uint64_t number_in(const char *path)
@@ -75,7 +76,7 @@ static struct guest guest_new(unsigned int alike)
 
 	if (!node_is_kvm()) {
 		/* When we say so, and not by itself. */
-		write_number("/sys/module/lodge/parameters/ksm_budget", 0);
+		write_number(PARAMETERS "ksm_budget", 0);
 		g.fd = OK(ioctl(node_open(), LODGE_CREATE_MEMORY, &c));
 	}
 	g.mem = mmap(NULL, BYTES, PROT_READ | PROT_WRITE,
@@ -185,6 +186,48 @@ TEST_TIMEOUT(pass_unwritten, 200)
 		merge(g.fd);
 		END(ROW_PASS);
 	}
+}
+
+/* One pass by itself; how long it ran. */
+static uint64_t scan(int fd)
+{
+	struct lodge_domain_info from = { .size = sizeof(from) }, to = from;
+
+	OK(ioctl(fd, LODGE_DOMAIN_INFO, &from));
+	write_number(PARAMETERS "ksm_budget", 100);
+	do {
+		nap(2);
+		OK(ioctl(fd, LODGE_DOMAIN_INFO, &to));
+	} while (to.passes == from.passes);
+	write_number(PARAMETERS "ksm_budget", 0);
+	return to.cpu_ns - from.cpu_ns;
+}
+
+/* Pages that are written again and again: the writes, and a pass after each of them. */
+TEST_TIMEOUT(pass_rewritten, 200)
+{
+	struct guest g = guest_new(1);
+	struct timespec from, to;
+	uint64_t ns = 0, ran;
+	int i;
+
+	if (g.fd >= 0)
+		write_number(PARAMETERS "ksm_pass_ms", 50);
+	for (i = 0; i < REWRITES; i++) {
+		clock_gettime(CLOCK_MONOTONIC, &from);
+		go(&g, G_rewrite, PAGES, i);
+		clock_gettime(CLOCK_MONOTONIC, &to);
+		ns += (to.tv_sec - from.tv_sec) * 1000000000l + to.tv_nsec - from.tv_nsec;
+		if (g.fd >= 0) {
+			ns += scan(g.fd);
+			continue;
+		}
+		ran = ksmd_ran();
+		ksmd_run(true);
+		ns += ksmd_passes(1) - ran;
+		ksmd_run(false);
+	}
+	printf("figure pass-rewritten %.0f\n", (double)ns / (REWRITES * PAGES));
 }
 
 /* What the merging of half of the pages costs, for each that is not held any more. */

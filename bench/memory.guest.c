@@ -35,6 +35,15 @@ GUEST(look)
 		(void)*page_at(i);
 }
 
+/* A word of each page. */
+GUEST(rewrite)
+{
+	u64 i;
+
+	for (i = 0; i < a; i++)
+		page_at(i)[1] = b + i;
+}
+
 #define WRITE(row) do {							\
 	u64 i_;								\
 	for (i_ = 0; i_ < a; i_++) {					\

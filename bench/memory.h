@@ -5,6 +5,7 @@
 
 #define PAGES		8192UL		/* of the memory under measurement */
 #define G_TEST		0x40000000UL	/* where it is */
+#define REWRITES	16UL		/* how often all of it is written again */
 #define TWINS		2		/* a set of which half is duplicate */
 #define SHARERS		4		/* of a page whose sharing is broken */
 

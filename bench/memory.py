@@ -13,7 +13,7 @@ import profile_of
 from side import HOSTS, OUT, Side, die, number, ratio, row_names
 
 # What the ratio is aimed to be at or below.
-AIMS = {'pass-unwritten': 0.05, 'merge-half': 0.5, 'break-sharing': 1,
+AIMS = {'pass-unwritten': 0.05, 'pass-rewritten': 1, 'merge-half': 0.5, 'break-sharing': 1,
         'break-in-guest': 1, 'held': 1.05}
 # Seconds that guests are looked at, and when they are judged.
 SECONDS = 60
@@ -21,6 +21,7 @@ JUDGED = 30
 HELD = 'held'
 
 UNITS = {'pass-unwritten': 'instructions, a page',
+         'pass-rewritten': 'instructions, a page; the guest\'s write, too',
          'merge-half': 'instructions, a page saved',
          'break-sharing': 'instructions; beside a process\'s',
          'break-in-guest': 'instructions; beside a guest\'s on KVM',

@@ -34,6 +34,7 @@
 /* Those of the memory suite that are counted between marks. */
 #define MEMORY_ROWS(row)				\
 	row(PASS, "pass-unwritten")			\
+	row(REWRITE, "pass-rewritten")			\
 	row(MERGE, "merge-half")			\
 	row(BREAK, "break-sharing")				\
 	row(BREAK_GUEST, "break-in-guest")

@@ -224,6 +224,8 @@ static int put_domain_counters(struct sk_buff *skb, const struct lodge_domain_in
 		{ "skip_busy", info->skip_busy },
 		{ "skip_differ", info->skip_differ },
 		{ "skip_full", info->skip_full },
+		{ "still", info->still },
+		{ "skip_written", info->skip_written },
 	};
 	int i, ret = 0;
 

@@ -237,6 +237,9 @@ struct lodge_swap_info {
  * @skip_busy: locked at that moment
  * @skip_differ: same hash, other contents
  * @skip_full: no memory for what must be remembered
+ * @still: of the pages looked at, mapped by a guest and not written since the last
+ *	pass, as dirty bits say
+ * @skip_written: left alone: these say that a guest has written it
  */
 struct lodge_domain_info {
 	__u32 size;
@@ -257,6 +260,8 @@ struct lodge_domain_info {
 	__u64 skip_busy;
 	__u64 skip_differ;
 	__u64 skip_full;
+	__u64 still;
+	__u64 skip_written;
 };
 
 /* --- a VM: ioctls of its descriptor --- */

@@ -155,12 +155,13 @@ void lodge_domain_info(struct lodge_domain *d, struct lodge_domain_info *info)
 	info->shared = atomic_long_read(&d->stables);
 	info->sharing = atomic_long_read(&d->sharers);
 	info->zero = atomic_long_read(&d->zeroes);
+	/* What is charged to a control group takes a pointer more. */
 	info->metadata = sizeof(*d) + READ_ONCE(d->index.buckets) * sizeof(void *) +
-			 info->shared * sizeof(struct lodge_stable) +
-			 info->sharing * sizeof(struct lodge_sharer);
+			 info->shared * (sizeof(struct lodge_stable) + sizeof(void *)) +
+			 info->sharing * (sizeof(struct lodge_sharer) + sizeof(void *));
 	info->saved = (info->sharing - info->shared + info->zero) * PAGE_SIZE -
 		      info->metadata;
-	BUILD_BUG_ON(offsetof(struct lodge_domain_info, skip_full) !=
+	BUILD_BUG_ON(offsetof(struct lodge_domain_info, skip_written) !=
 		     offsetof(struct lodge_domain_info, cpu_ns) +
 		     (LODGE_KSM_COUNTS - 1) * sizeof(u64));
 	for (i = 0; i < LODGE_KSM_COUNTS; i++)

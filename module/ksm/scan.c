@@ -15,10 +15,16 @@
  * is a hint itself, as long as its dirty bit stays clear (mem/object.c).
  *
  * A pass goes over the entries that are marked as written, so what it costs
- * follows what was written, not what there is. A page that is found written again
- * after it was hashed rests for one pass, then for three, seven ... 63; one
- * whose sharing was broken rests for seven. A page that somebody else holds
- * is left marked.
+ * follows what was written, not what there is. To take a page out of all views costs
+ * its users a fault. So what guests have written since the last pass, as dirty bits of
+ * nested tables tell (mem/view.c), is left as it is until it has held still for
+ * one pass. That is a hint and no more: what the bits don't show (a write by the
+ * launcher, a leaf of 2M) is found when the page is taken out of views, as ever. TLBs
+ * are flushed once for all bits that a pass took from an object.
+ *
+ * A page that is found written again after it was hashed rests for one pass, then for
+ * three, seven ... 63; one whose sharing was broken rests for seven. A page that somebody
+ * else holds is left marked.
  *
  * A shared page has a reverse map to all its entries, and 256 of them at most. The
  * next one doesn't find it any more, becomes a hint, and then another shared page.
@@ -73,21 +79,30 @@ static bool take(struct window *w, pgoff_t index, struct page *page)
 	return true;
 }
 
-/* Locks what was written of [first, last], and is free at the moment. */
+/* Locks what was written of [first, last], holds still, and is free at the moment. */
 static void collect(struct window *w, pgoff_t first, pgoff_t last)
 {
 	XA_STATE(xas, &w->o->entries, first);
+	struct lodge_domain *d = w->o->domain;
+	struct lodge_npt_dirty dirty = { };
 	void *entry;
 
+	if (!w->now)
+		dirty = lodge_views_written(w->o->inode.i_mapping, first,
+					    last - first + 1);
 	w->nr = 0;
 	w->seen = false;
 	xas_lock(&xas);
 	xas_for_each_marked(&xas, entry, last, LODGE_WRITTEN) {
 		if (lodge_entry_state(entry) != LODGE_PAGE_PRIVATE)
 			continue;
-		lodge_ksm_count(w->o->domain, LODGE_KSM_VISITED, 1);
-		if (!trylock_page(entry)) {
-			lodge_ksm_count(w->o->domain, LODGE_KSM_BUSY, 1);
+		lodge_ksm_count(d, LODGE_KSM_VISITED, 1);
+		if (dirty.still >> (xas.xa_index - first) & 1)
+			lodge_ksm_count(d, LODGE_KSM_STILL, 1);
+		if (dirty.written >> (xas.xa_index - first) & 1) {
+			lodge_ksm_count(d, LODGE_KSM_WRITTEN, 1);
+		} else if (!trylock_page(entry)) {
+			lodge_ksm_count(d, LODGE_KSM_BUSY, 1);
 			w->skipped++;
 		} else if (!take(w, xas.xa_index, entry)) {
 			unlock_page(entry);
@@ -147,6 +162,7 @@ static void scan_slice(struct lodge_domain *d, u64 start, bool now, bool *over)
 		}
 		w.o = o;
 		if (!scan_next(&w, &o->cursor, ULONG_MAX)) {
+			lodge_views_flush(o->inode.i_mapping);
 			o->cursor = 0;
 			list_move_tail(&o->domain_list, &d->done);
 		}

@@ -12,6 +12,8 @@
 #include <linux/spinlock.h>
 #include <linux/xarray.h>
 
+#include "npt/npt.h"
+
 struct lodge_vm;
 struct lodge_vcpu;
 struct lodge_slot;
@@ -113,6 +115,7 @@ struct lodge_mem {
 	u64 generation;
 	const struct lodge_provider *provider;	/* of new slots */
 	struct mmu_notifier notifier;
+	struct hlist_node node;		/* among all VMs, by their mm: view.c */
 	/* Invalidations under way: written under inv_lock, see mem/user.c. */
 	spinlock_t inv_lock;
 	unsigned long inv_seq;
@@ -126,6 +129,11 @@ int lodge_mem_init(struct lodge_vm *vm);
 void lodge_mem_destroy(struct lodge_vm *vm);
 
 void lodge_mem_notifier_init(struct lodge_vm *vm);
+/* How lodge_mem_range() may go on, and why. */
+#define LODGE_RANGE_SLEEP	BIT(0)
+#define LODGE_RANGE_REMAPPED	BIT(1)	/* other memory may be there then */
+bool lodge_mem_range(struct lodge_vm *vm, enum lodge_npt_op op, unsigned long start,
+		     unsigned long end, unsigned int how, struct lodge_npt_dirty *dirty);
 
 /* ioctls; copying from and to user space included */
 int lodge_mem_set_region(struct lodge_vm *vm, void __user *arg);
@@ -145,7 +153,10 @@ struct lodge_slot *lodge_slot_find_vcpu(struct lodge_vcpu *vcpu, gfn_t gfn);
 u64 lodge_mem_size(struct lodge_vm *vm);
 /* view.c */
 struct lodge_view;
+void lodge_views_join(struct lodge_vm *vm);
+void lodge_views_leave(struct lodge_vm *vm);
 void lodge_view_drop(struct lodge_slot *slot);
+bool lodge_view_known(struct lodge_slot *slot, unsigned long hva);
 int lodge_view_get_atomic(struct lodge_slot *slot, unsigned long hva, bool write,
 			  struct lodge_page *page);
 int lodge_view_get(struct lodge_slot *slot, unsigned long hva, bool write,

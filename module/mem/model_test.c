@@ -162,6 +162,12 @@ static void merge(struct actor *a, int o, int page)
 	lodge_ksm_now(a->m->o[o], page & ~7, 16, &merged, &skipped);
 }
 
+/* As it goes by itself: what the guests keep writing is left alone. */
+static void scan(struct actor *a, int o)
+{
+	lodge_ksm_work(&a->m->o[o]->domain->work.work);
+}
+
 static void reclaim(struct actor *a, int o, bool cold, bool swap)
 {
 	struct lodge_reclaim r = {
@@ -286,7 +292,10 @@ static void act(struct actor *a, u32 rnd)
 		syscall(a, o, page, false, 0);
 		break;
 	case 10:
-		merge(a, o, page);
+		if (view)
+			merge(a, o, page);
+		else
+			scan(a, o);
 		break;
 	case 11:
 		reclaim(a, o, view, rnd & BIT(17));
@@ -407,6 +416,8 @@ static void model(struct kunit *test)
 	KUNIT_EXPECT_GT(test, atomic64_read(&d->counts[LODGE_KSM_BROKEN]),
 			(s64)model_ops / 200);
 	KUNIT_EXPECT_GT(test, atomic64_read(&d->counts[LODGE_KSM_HELD]), 0);
+	KUNIT_EXPECT_GT(test, atomic64_read(&d->counts[LODGE_KSM_WRITTEN]), 0);
+	KUNIT_EXPECT_GT(test, atomic64_read(&d->counts[LODGE_KSM_STILL]), 0);
 	for (o = 0; o < OBJECTS; o++) {
 		compressed += atomic_long_read(&m->o[o]->compressed);
 		decompressed += atomic_long_read(&m->o[o]->decompressed);
@@ -416,12 +427,14 @@ static void model(struct kunit *test)
 	if (lodge_pool_works(m->o[0]->pool))
 		KUNIT_EXPECT_GT(test, decompressed, (long)model_ops / 200);
 	KUNIT_EXPECT_GT(test, atomic_long_read(&m->wiped), (long)model_ops / 2000);
-	kunit_info(test, "%ld wiped, %ld by 2M, %lld merged, %lld broken, %lld held, %lld busy, %ld compressed, %ld came back, %ld swapped in",
+	kunit_info(test, "%ld wiped, %ld by 2M, %lld merged, %lld broken, %lld held, %lld busy, %lld written, %lld still, %ld compressed, %ld came back, %ld swapped in",
 		   atomic_long_read(&m->wiped), atomic_long_read(&m->huge),
 		   atomic64_read(&d->counts[LODGE_KSM_MERGED]),
 		   atomic64_read(&d->counts[LODGE_KSM_BROKEN]),
 		   atomic64_read(&d->counts[LODGE_KSM_HELD]),
-		   atomic64_read(&d->counts[LODGE_KSM_BUSY]), compressed, decompressed,
+		   atomic64_read(&d->counts[LODGE_KSM_BUSY]),
+		   atomic64_read(&d->counts[LODGE_KSM_WRITTEN]),
+		   atomic64_read(&d->counts[LODGE_KSM_STILL]), compressed, decompressed,
 		   swapped_in);
 
 	for (o = 0; o < OBJECTS; o++) {

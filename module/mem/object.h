@@ -12,6 +12,7 @@
 #include <linux/pagemap.h>
 #include <linux/xarray.h>
 
+#include "npt/npt.h"
 #include "uapi/lodge.h"
 
 struct lodge_domain;
@@ -238,6 +239,12 @@ static inline bool lodge_page_private(const struct page *page)
 {
 	return page->lru.prev && !((unsigned long)page->lru.prev & 1);
 }
+
+/* view.c */
+struct lodge_npt_dirty lodge_views_written(struct address_space *mapping, pgoff_t first,
+					   unsigned int nr);
+void lodge_views_flush(struct address_space *mapping);
+void lodge_views_zap(struct address_space *mapping, pgoff_t index);
 
 /* file.c, lodgefs.c */
 int lodge_args_get(void *args, size_t max, size_t least, void __user *from, u32 *size);

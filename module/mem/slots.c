@@ -677,6 +677,8 @@ int lodge_mem_init(struct lodge_vm *vm)
 	ret = mmu_notifier_register(&mem->notifier, vm->mm);
 	if (ret)
 		kvfree(slots);
+	else
+		lodge_views_join(vm);
 	return ret;
 }
 
@@ -690,8 +692,10 @@ void lodge_mem_destroy(struct lodge_vm *vm)
 	struct lodge_slot *slot;
 	unsigned long id;
 
-	if (vm->mm)
+	if (vm->mm) {
+		lodge_views_leave(vm);
 		mmu_notifier_unregister(&vm->mem.notifier, vm->mm);
+	}
 	xa_for_each(&vm->mem.ids, id, slot)
 		slot_free(slot);
 	xa_destroy(&vm->mem.ids);

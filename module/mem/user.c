@@ -124,8 +124,13 @@ static int fault_in(unsigned long hva, bool write)
 static int user_get(struct lodge_slot *slot, unsigned long hva, bool write,
 		    bool atomic, struct lodge_page *page)
 {
-	int ret = lodge_view_get_atomic(slot, hva, write, page);
-	int tries;
+	int tries, ret;
+
+	/* Where that was tried before, it isn't once more. */
+	if (atomic)
+		ret = lodge_view_get_atomic(slot, hva, write, page);
+	else
+		ret = lodge_view_known(slot, hva) ? -EAGAIN : -ENOENT;
 
 	if (ret == -ENOENT)
 		ret = lookup(hva, write, false, page);
@@ -174,15 +179,22 @@ static struct lodge_vm *notifier_vm(struct mmu_notifier *mn)
 	return container_of(mn, struct lodge_vm, mem.notifier);
 }
 
-/*
- * Does @op to all that is mapped of [start, end), through every slot that
- * overlaps it; @remapped: other memory may be there then. The slots are looked at
- * one by one: invalidations outside all
- * of them, the frequent case, are sorted out before.
+/**
+ * lodge_mem_range - do something to all that a VM maps of its process's memory
+ * @vm: the VM
+ * @op: what
+ * @start: the first address
+ * @end: the one after the last
+ * @how: LODGE_RANGE_*
+ * @dirty: for LODGE_NPT_CLEAN: bit 0 is for the page at @start; else NULL
+ *
+ * Through every slot that overlaps the range. They are looked at one by one:
+ * invalidations outside all of them, the frequent case, are sorted out before.
+ *
+ * Return: as lodge_npt_range().
  */
-static bool notifier_range(struct lodge_vm *vm, enum lodge_npt_op op,
-			   unsigned long start, unsigned long end,
-			   bool may_sleep, bool remapped)
+bool lodge_mem_range(struct lodge_vm *vm, enum lodge_npt_op op, unsigned long start,
+		     unsigned long end, unsigned int how, struct lodge_npt_dirty *dirty)
 {
 	struct lodge_slots *slots;
 	unsigned int i, nr;
@@ -200,16 +212,19 @@ static bool notifier_range(struct lodge_vm *vm, enum lodge_npt_op op,
 		unsigned long s = max(start, slot->hva);
 		unsigned long e = min(end, lodge_slot_hva(slot, slot->base +
 							  slot->npages));
+		gfn_t first = slot->base + ((s - slot->hva) >> PAGE_SHIFT);
+		gfn_t after = slot->base + (PAGE_ALIGN(e - slot->hva) >> PAGE_SHIFT);
 
 		if (s >= e)
 			continue;
-		if (remapped)
+		if (how & LODGE_RANGE_REMAPPED)
 			lodge_view_drop(slot);
-		ret |= lodge_npt_range(vm, op,
-				slot->base + ((s - slot->hva) >> PAGE_SHIFT),
-				slot->base + (PAGE_ALIGN(e - slot->hva) >>
-					      PAGE_SHIFT),
-				may_sleep);
+		if (dirty)
+			lodge_npt_written(vm, first, after,
+					  first - ((s - start) >> PAGE_SHIFT), dirty);
+		else
+			ret |= lodge_npt_range(vm, op, first, after,
+					       how & LODGE_RANGE_SLEEP);
 	}
 	srcu_read_unlock(&vm->srcu, idx);
 	return ret;
@@ -220,6 +235,7 @@ static int notifier_start(struct mmu_notifier *mn,
 {
 	struct lodge_vm *vm = notifier_vm(mn);
 	struct lodge_mem *mem = &vm->mem;
+	unsigned int how = 0;
 
 	spin_lock(&mem->inv_lock);
 	if (!mem->inv_count) {
@@ -237,9 +253,11 @@ static int notifier_start(struct mmu_notifier *mn,
 	 * it see the count.
 	 */
 	smp_mb();
-	if (notifier_range(vm, LODGE_NPT_ZAP, range->start, range->end,
-			   mmu_notifier_range_blockable(range),
-			   range->event != MMU_NOTIFY_CLEAR))
+	if (mmu_notifier_range_blockable(range))
+		how |= LODGE_RANGE_SLEEP;
+	if (range->event != MMU_NOTIFY_CLEAR)
+		how |= LODGE_RANGE_REMAPPED;
+	if (lodge_mem_range(vm, LODGE_NPT_ZAP, range->start, range->end, how, NULL))
 		lodge_npt_flush(vm);
 	return 0;
 }
@@ -262,8 +280,7 @@ static int notifier_clear_flush_young(struct mmu_notifier *mn,
 				      unsigned long start, unsigned long end)
 {
 	struct lodge_vm *vm = notifier_vm(mn);
-	bool young = notifier_range(vm, LODGE_NPT_CLEAR_YOUNG, start, end, false,
-				    false);
+	bool young = lodge_mem_range(vm, LODGE_NPT_CLEAR_YOUNG, start, end, 0, NULL);
 
 	if (young)
 		lodge_npt_flush(vm);
@@ -273,15 +290,15 @@ static int notifier_clear_flush_young(struct mmu_notifier *mn,
 static int notifier_clear_young(struct mmu_notifier *mn, struct mm_struct *mm,
 				unsigned long start, unsigned long end)
 {
-	return notifier_range(notifier_vm(mn), LODGE_NPT_CLEAR_YOUNG, start,
-			      end, false, false);
+	return lodge_mem_range(notifier_vm(mn), LODGE_NPT_CLEAR_YOUNG, start, end, 0,
+			       NULL);
 }
 
 static int notifier_test_young(struct mmu_notifier *mn, struct mm_struct *mm,
 			       unsigned long address)
 {
-	return notifier_range(notifier_vm(mn), LODGE_NPT_TEST_YOUNG, address,
-			      address + PAGE_SIZE, false, false);
+	return lodge_mem_range(notifier_vm(mn), LODGE_NPT_TEST_YOUNG, address,
+			       address + PAGE_SIZE, 0, NULL);
 }
 
 /* The process is going, its memory still there: no vCPU will run again. */

@@ -16,8 +16,16 @@
  * may be another then. Who has read it before meets the invalidation when the page is
  * to be put in. The object, whose mapping may be gone, is freed by RCU, and has
  * no entries then.
+ *
+ * From an object to the nested tables that map its pages leads the kernel's tree of the
+ * mappings of its file, and a table of VMs by their mm. A page that is in no page table of
+ * the kernel's can be taken out of views by that way alone, if its lock is held and nobody
+ * else has a reference: whoever has just taken it out of a page table has one until
+ * TLBs are flushed.
  */
 #include <linux/file.h>
+#include <linux/hashtable.h>
+#include <linux/interval_tree_generic.h>
 #include <linux/mm.h>
 #include <linux/pkeys.h>
 #include <linux/slab.h>
@@ -73,7 +81,8 @@ static void view_store(struct lodge_slot *slot, struct lodge_object *o,
 		kfree_rcu(view, rcu);
 }
 
-static bool view_known(struct lodge_slot *slot, unsigned long hva)
+/** lodge_view_known - whether a slot is known to have an object there */
+bool lodge_view_known(struct lodge_slot *slot, unsigned long hva)
 {
 	const struct lodge_view *view;
 	bool known;
@@ -205,7 +214,7 @@ int lodge_view_get(struct lodge_slot *slot, unsigned long hva, bool write,
 	if (page->writable && lodge_block_may(o, index, p) &&
 	    fits_block(hva, index, vma->vm_start, vma->vm_end))
 		page->level = 2;
-	if (!view_known(slot, hva))
+	if (!lodge_view_known(slot, hva))
 		view_store(slot, o, vma);
 out:
 	mmap_read_unlock(current->mm);
@@ -251,4 +260,122 @@ void lodge_view_states(struct lodge_slot *slot, unsigned long hva, u8 *states, u
 			lodge_entry_state(xa_load(&view->object->entries, view->offset +
 						  ((hva - view->start) >> PAGE_SHIFT)));
 	rcu_read_unlock();
+}
+
+static DEFINE_HASHTABLE(vms, 6);
+/* A VM that is found there stays under it. */
+static DEFINE_RWLOCK(vms_lock);
+
+/** lodge_views_join - a VM's nested tables may map objects from here on */
+void lodge_views_join(struct lodge_vm *vm)
+{
+	write_lock(&vms_lock);
+	hash_add(vms, &vm->mem.node, (unsigned long)vm->mm);
+	write_unlock(&vms_lock);
+}
+
+/** lodge_views_leave - a VM that will not run again */
+void lodge_views_leave(struct lodge_vm *vm)
+{
+	write_lock(&vms_lock);
+	hash_del(&vm->mem.node);
+	write_unlock(&vms_lock);
+}
+
+static inline pgoff_t vma_first(struct vm_area_struct *vma)
+{
+	return vma->vm_pgoff;
+}
+
+static inline pgoff_t vma_last(struct vm_area_struct *vma)
+{
+	return vma->vm_pgoff + vma_pages(vma) - 1;
+}
+
+/* The tree as the kernel has it, whose own functions aren't exported. */
+INTERVAL_TREE_DEFINE(struct vm_area_struct, shared.rb, pgoff_t, shared.rb_subtree_last,
+		     vma_first, vma_last, static inline, mapped)
+
+/* A VM that maps [start, end); the dirty bits of its pages, from bit @bit on. */
+static void vm_range(struct lodge_vm *vm, unsigned long start, unsigned long end,
+		     bool zap, unsigned int bit, struct lodge_npt_dirty *dirty)
+{
+	struct lodge_npt_dirty d = { };
+
+	if (dirty) {
+		lodge_mem_range(vm, LODGE_NPT_CLEAN, start, end, 0, &d);
+		dirty->written |= d.written << bit;
+		dirty->still |= d.still << bit;
+		return;
+	}
+	if (zap)
+		lodge_mem_range(vm, LODGE_NPT_ZAP, start, end, 0, NULL);
+	lodge_npt_flush_rest(vm);
+}
+
+/* What VMs map of pages @first to @last: asked for dirty bits, or zapped, or only flushed. */
+static void views_range(struct address_space *mapping, pgoff_t first, pgoff_t last,
+			bool zap, struct lodge_npt_dirty *dirty)
+{
+	struct vm_area_struct *vma;
+	struct lodge_vm *vm;
+
+	i_mmap_lock_read(mapping);
+	for (vma = mapped_iter_first(&mapping->i_mmap, first, last); vma;
+	     vma = mapped_iter_next(vma, first, last)) {
+		pgoff_t from = max(first, vma_first(vma));
+		pgoff_t nr = min(last, vma_last(vma)) - from + 1;
+		unsigned long start = vma->vm_start +
+				      ((from - vma_first(vma)) << PAGE_SHIFT);
+
+		/* A private mapping may have other pages there. */
+		if (dirty && !lodge_object_mapped(vma))
+			continue;
+		read_lock(&vms_lock);
+		hash_for_each_possible(vms, vm, mem.node, (unsigned long)vma->vm_mm)
+			if (vm->mm == vma->vm_mm)
+				vm_range(vm, start, start + (nr << PAGE_SHIFT), zap,
+					 from - first, dirty);
+		read_unlock(&vms_lock);
+		cond_resched();
+	}
+	i_mmap_unlock_read(mapping);
+}
+
+/**
+ * lodge_views_written - which pages of an object guests have written, and begin anew
+ * @mapping: the object's
+ * @first: the first page
+ * @nr: how many, 64 at most
+ *
+ * A hint: it takes lodge_views_flush() for them to be told reliably the next time.
+ *
+ * Context: may sleep.
+ */
+struct lodge_npt_dirty lodge_views_written(struct address_space *mapping, pgoff_t first,
+					   unsigned int nr)
+{
+	struct lodge_npt_dirty sum = { };
+
+	views_range(mapping, first, first + nr - 1, false, &sum);
+	sum.still &= ~sum.written;
+	return sum;
+}
+
+/** lodge_views_flush - TLBs forget what lodge_views_written() has taken away */
+void lodge_views_flush(struct address_space *mapping)
+{
+	views_range(mapping, 0, ULONG_MAX, false, NULL);
+}
+
+/**
+ * lodge_views_zap - take a page that is in nested tables only out of them
+ * @mapping: the object's
+ * @index: which page; its lock is held, and nobody else has a reference
+ *
+ * Context: may sleep.
+ */
+void lodge_views_zap(struct address_space *mapping, pgoff_t index)
+{
+	views_range(mapping, index, index, true, NULL);
 }

@@ -42,7 +42,8 @@
  * may still be walking them.
  *
  * Accessed and dirty bits are the hardware's, if it has any (entry.h); they go
- * to the provider when an entry goes.
+ * to the provider when an entry goes. Merging asks for dirty bits before that, and
+ * takes them away (lodge_npt_written()).
  */
 #include <linux/mm.h>
 #include <linux/slab.h>
@@ -98,9 +99,10 @@ struct walk {
 	enum lodge_npt_op op;
 	gfn_t start, end;
 	gfn_t next;		/* where to go on */
-	gfn_t mask_base;	/* of mask, ~0 without */
+	gfn_t mask_base;	/* of mask and dirty, ~0 without */
 	unsigned long mask;
 	u8 *pages;		/* of a survey: a byte for each page from start on */
+	struct lodge_npt_dirty *dirty;	/* of LODGE_NPT_CLEAN */
 	int budget;
 	bool found;		/* changed, or young */
 };
@@ -145,6 +147,23 @@ static bool protect_leaf(struct walk *w, u64 *ptep, int level)
 	return true;
 }
 
+/* A leaf that isn't one page's doesn't say which page was written. */
+static bool clean_leaf(struct walk *w, u64 *ptep, int level)
+{
+	u64 page = BIT_ULL(w->next - w->mask_base), old = READ_ONCE(*ptep);
+
+	if (level > 1 || !w->fmt->ad)
+		return false;
+	do {
+		if (!(old & w->fmt->dirty)) {
+			w->dirty->still |= page;
+			return false;
+		}
+	} while (!try_cmpxchg64(ptep, &old, (old & ~w->fmt->dirty) | ENTRY_WAS_DIRTY));
+	w->dirty->written |= page;
+	return true;
+}
+
 /* Of what is mapped of the range by an entry, from w->next on. */
 static bool survey_leaf(struct walk *w, u64 entry, int level)
 {
@@ -172,6 +191,8 @@ static bool do_leaf(struct walk *w, u64 *ptep, int level)
 			return zap_leaf(w, ptep, level);
 		return test_and_clear_bit(__ffs64(accessed),
 					  (unsigned long *)ptep);
+	case LODGE_NPT_CLEAN:
+		return clean_leaf(w, ptep, level);
 	case LODGE_NPT_SURVEY:
 		return survey_leaf(w, READ_ONCE(*ptep), level);
 	}
@@ -237,7 +258,7 @@ static void walk_some(struct walk *w, struct lodge_npt_root *root)
 	} else {
 		read_lock(&npt->lock);
 		walk_table(w, root->table, root->role.levels);
-		if (w->found && w->op == LODGE_NPT_PROTECT)
+		if (w->found && (w->op == LODGE_NPT_PROTECT || w->op == LODGE_NPT_CLEAN))
 			atomic64_inc(&npt->gen);
 		read_unlock(&npt->lock);
 	}
@@ -306,6 +327,28 @@ void lodge_npt_survey(struct lodge_vm *vm, gfn_t start, gfn_t end, u8 *pages)
 }
 
 /**
+ * lodge_npt_written - which pages were written, and begin anew
+ * @vm: the VM
+ * @start: the first guest frame
+ * @end: the one after the last
+ * @base: the one that bit 0 stands for, if it were one of them; 64 bits are enough
+ * @dirty: bits are added; none for what isn't mapped by a 4K leaf that has a dirty bit
+ *
+ * A CPU that has the page in its TLB sets no bit again: lodge_npt_flush_rest() sees to
+ * it, for many at once.
+ *
+ * Context: doesn't sleep.
+ */
+void lodge_npt_written(struct lodge_vm *vm, gfn_t start, gfn_t end, gfn_t base,
+		       struct lodge_npt_dirty *dirty)
+{
+	struct walk w = { .vm = vm, .op = LODGE_NPT_CLEAN, .start = start, .end = end,
+			  .mask_base = base, .dirty = dirty };
+
+	walk(&w, false);
+}
+
+/**
  * lodge_npt_protect_mask - write-protect some of 64 pages for the dirty log
  * @vm: the VM
  * @gfn: the first one
@@ -358,6 +401,13 @@ void lodge_npt_flush(struct lodge_vm *vm)
 	       !atomic64_try_cmpxchg(&npt->flushed, &flushed, gen))
 		;
 	free_dead(&dead);
+}
+
+/** lodge_npt_flush_rest - lodge_npt_flush(), if anything was taken away since the last one */
+void lodge_npt_flush_rest(struct lodge_vm *vm)
+{
+	if (atomic64_read(&vm->npt.gen) != atomic64_read(&vm->npt.flushed))
+		lodge_npt_flush(vm);
 }
 
 /**

@@ -80,6 +80,16 @@ enum lodge_npt_op {
 	LODGE_NPT_TEST_YOUNG,
 	LODGE_NPT_CLEAR_YOUNG,
 	LODGE_NPT_SURVEY,
+	LODGE_NPT_CLEAN,
+};
+
+/**
+ * struct lodge_npt_dirty - what dirty bits say of up to 64 pages, a bit for each
+ * @written: those that were written since it was asked last
+ * @still: those that weren't
+ */
+struct lodge_npt_dirty {
+	u64 written, still;
 };
 
 /*
@@ -93,6 +103,8 @@ void lodge_npt_zap_all(struct lodge_vm *vm);
 bool lodge_npt_protect_mask(struct lodge_vm *vm, gfn_t gfn, unsigned long mask);
 
 void lodge_npt_survey(struct lodge_vm *vm, gfn_t start, gfn_t end, u8 *pages);
+void lodge_npt_written(struct lodge_vm *vm, gfn_t start, gfn_t end, gfn_t base,
+		       struct lodge_npt_dirty *dirty);
 
 /* May sleep. */
 static inline bool lodge_npt_zap(struct lodge_vm *vm, gfn_t start, gfn_t end)
@@ -108,5 +120,6 @@ static inline bool lodge_npt_protect(struct lodge_vm *vm, gfn_t start, gfn_t end
 
 /* All vCPUs drop what they have cached of the nested tables. */
 void lodge_npt_flush(struct lodge_vm *vm);
+void lodge_npt_flush_rest(struct lodge_vm *vm);
 
 #endif /* LODGE_NPT_H */

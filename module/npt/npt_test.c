@@ -293,6 +293,56 @@ static void dirty_log(struct kunit *test)
 	expect_leaf(test, BASE_GFN + 3, 2, true);
 }
 
+static struct lodge_npt_dirty dirty_of(struct world *w, gfn_t gfn)
+{
+	struct lodge_npt_dirty d = { };
+
+	lodge_npt_written(&w->vm, gfn, gfn + 64, gfn, &d);
+	return d;
+}
+
+/* What merging learns from dirty bits, and takes away. */
+static void written(struct kunit *test)
+{
+	struct world *w = test->priv;
+	const struct lodge_npt_format *fmt =
+		&lodge_npt_formats[w->vm.npt.root->role.format];
+	bool ad = fmt->ad;
+	u64 *entry;
+	int level;
+
+	fake.level = 1;
+	fix(test, BASE_GFN + 5, LODGE_NPF_WRITE);
+	fix(test, BASE_GFN + 6, 0);
+	fix(test, BASE_GFN + 64, LODGE_NPF_WRITE);
+	lodge_npt_flush(&w->vm);
+	KUNIT_EXPECT_EQ(test, dirty_of(w, BASE_GFN).written, ad ? BIT_ULL(5) : 0);
+	/* One more look: nothing was written. The TLBs don't know yet, whoever asks. */
+	KUNIT_EXPECT_EQ(test, dirty_of(w, BASE_GFN).written, 0);
+	KUNIT_EXPECT_EQ(test, dirty_of(w, BASE_GFN).still,
+			ad ? BIT_ULL(5) | BIT_ULL(6) : 0);
+	KUNIT_EXPECT_EQ(test, lodge_npt_protect_mask(&w->vm, BASE_GFN + 512, 1), ad);
+	lodge_npt_flush_rest(&w->vm);
+	KUNIT_EXPECT_FALSE(test, lodge_npt_protect_mask(&w->vm, BASE_GFN + 512, 1));
+	expect_leaf(test, BASE_GFN + 5, 1, true);
+	KUNIT_EXPECT_EQ(test, dirty_of(w, BASE_GFN + 1).written, ad ? BIT_ULL(63) : 0);
+	/* The CPU writes. */
+	entry = world_entry(w, BASE_GFN + 5, &level);
+	set_bit(__ffs64(fmt->dirty), (unsigned long *)entry);
+	KUNIT_EXPECT_EQ(test, dirty_of(w, BASE_GFN).written, ad ? BIT_ULL(5) : 0);
+	/* A leaf of many pages says nothing, and keeps its bit. */
+	fake.level = 2;
+	fix(test, BASE_GFN + 512, LODGE_NPF_WRITE);
+	KUNIT_EXPECT_EQ(test, dirty_of(w, BASE_GFN + 512).written, 0);
+	KUNIT_EXPECT_EQ(test, dirty_of(w, BASE_GFN + 512).still, 0);
+	KUNIT_EXPECT_TRUE(test, world_leaf(w, BASE_GFN + 512, &level) & fmt->dirty);
+	KUNIT_EXPECT_EQ(test, dirty_of(w, ~0ull >> PAGE_SHIFT).written, 0);
+	/* The provider hears of all that was written, however often that was taken away. */
+	atomic_set(&fake.dirty, 0);
+	lodge_npt_zap_all(&w->vm);
+	KUNIT_EXPECT_EQ(test, atomic_read(&fake.dirty), ad ? 3 : 4);
+}
+
 /* The hardware logs the pages that it marks dirty: SDM vol. 3C 29.3.6. */
 static void hardware_log(struct kunit *test)
 {
@@ -688,6 +738,7 @@ static void races(struct kunit *test)
 	KUNIT_CASE(no_memory), \
 	KUNIT_CASE(host_protects), \
 	KUNIT_CASE(dirty_log), \
+	KUNIT_CASE(written), \
 	KUNIT_CASE(logged_at_once), \
 	KUNIT_CASE(mmio), \
 	KUNIT_CASE(move_and_delete), \

@@ -561,6 +561,47 @@ TEST_TIMEOUT(by_itself, 60)
 		MUST(filled(m + i * PAGE, i / 2));
 }
 
+/* A page that its guest keeps writing stays where it is; the others hold still. */
+TEST_TIMEOUT(dirty_bits, 60)
+{
+	struct lodge_domain_info d = { .size = sizeof(d) };
+	const unsigned int n = 64;
+	struct guest g;
+	uint64_t word = 0, from;
+	unsigned int i;
+
+	need_lodge();
+	parameter("ksm_pass_ms", "100");
+	g = guest_new(n * PAGE, "dirty");
+	for (i = 0; i < n; i++)
+		poke(&g, i * PAGE, i + 1);
+	budget("100");
+	/* The first pass may have begun; whoever writes is faster than 100 ms. */
+	while (OK(ioctl(g.fd, LODGE_DOMAIN_INFO, &d)), d.passes < 6)
+		poke(&g, 0, ++word);
+	CHECK_EQ(d.hashed, n - 1);
+	CHECK_EQ(d.still, n - 1);
+	CHECK(d.skip_written >= n + 2, "%llu", d.skip_written);
+	CHECK_EQ(peek(&g, 0), word);
+	/* One that the guest reads only is as good as one that it leaves alone. */
+	for (from = d.passes; d.passes < from + 3;) {
+		CHECK_EQ(peek(&g, 0), word);
+		OK(ioctl(g.fd, LODGE_DOMAIN_INFO, &d));
+	}
+	CHECK_EQ(d.hashed, n);
+	/* Two are alike, once the second holds still. */
+	poke(&g, PAGE, word);
+	for (from = d.passes; d.merged < 1 && d.passes < from + 8;) {
+		usleep(10000);
+		OK(ioctl(g.fd, LODGE_DOMAIN_INFO, &d));
+	}
+	parameter("ksm_pass_ms", "1000");
+	CHECK_EQ(d.merged, 1);
+	CHECK_EQ(state(g.fd, 0), LODGE_PAGE_SHARED);
+	poke(&g, 0, 1);
+	CHECK_EQ(peek(&g, PAGE), word);
+}
+
 /* More sharers than one page may have. */
 TEST(many_sharers)
 {

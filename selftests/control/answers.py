@@ -19,7 +19,8 @@ DOMAIN = {'id', 'domain', 'uid', 'objects', 'budget', 'pause_ms', 'saved',
           'counters'}
 DOMAIN_COUNTERS = {'shared', 'sharing', 'zero', 'metadata', 'cpu_ns', 'passes',
                    'visited', 'hashed', 'merged', 'broken', 'skip_cooling',
-                   'skip_held', 'skip_busy', 'skip_differ', 'skip_full'}
+                   'skip_held', 'skip_busy', 'skip_differ', 'skip_full', 'still',
+                   'skip_written'}
 BALLOON = {'id', 'auto', 'shares', 'memory', 'reservation', 'target', 'actual',
            'resident', 'active', 'guest'}
 POLICY = {'tax', 'period_ms', 'budget', 'reserve', 'merge_budget',
