@@ -89,16 +89,13 @@ static struct page *entry_page(struct lodge_object *o, void *entry)
 	}
 }
 
-/**
- * lodge_object_hold - the page that stands for an entry
- * @o: the object
- * @index: which entry
- * @entry: set to what it is
- *
- * Return: the page, with a reference, to be locked before it is trusted; NULL
- * if the entry is nothing, compressed or swapped.
+/*
+ * The page that stands for an entry, with a reference; NULL if the entry is nothing,
+ * compressed or swapped. If it couldn't be @locked at once, it has to be, and asked
+ * whether it is_still(), before it is trusted.
  */
-struct page *lodge_object_hold(struct lodge_object *o, pgoff_t index, void **entry)
+static struct page *hold(struct lodge_object *o, pgoff_t index, void **entry,
+			 bool *locked)
 {
 	struct page *page;
 
@@ -106,13 +103,14 @@ struct page *lodge_object_hold(struct lodge_object *o, pgoff_t index, void **ent
 	xa_lock(&o->entries);
 	*entry = xa_load(&o->entries, index);
 	page = entry_page(o, *entry);
+	*locked = page && trylock_page(page);
 	if (page)
 		get_page(page);
 	xa_unlock(&o->entries);
 	return page;
 }
 
-/* Whether @page, locked now, still is what lodge_object_hold() said. */
+/* Whether @page, locked now, still is what hold() said. */
 static bool is_still(struct lodge_object *o, pgoff_t index, void *entry,
 		     struct page *page)
 {
@@ -333,6 +331,15 @@ static int come_back(struct lodge_object *o, pgoff_t index, void *entry,
 	return ret;
 }
 
+/* With no reference but its owner's and ours it is in no page table of a process. */
+static void unview_one(struct lodge_object *o, pgoff_t index, struct page *page)
+{
+	if (page_count(page) == 2)
+		lodge_views_zap(o->inode.i_mapping, index);
+	else
+		lodge_object_unview(o, index, 1);
+}
+
 /*
  * The entry, locked by @page unless that is NULL, gets @spare as a page of its
  * own. -EAGAIN: the entry has become another.
@@ -358,7 +365,7 @@ static int own(struct lodge_object *o, pgoff_t index, void *entry,
 		ret = come_back(o, index, entry, spare);
 	/* What others saw until now; the new page is locked. */
 	else if (entry && entry_seen(entry, page))
-		lodge_object_unview(o, index, 1);
+		unview_one(o, index, page);
 	if (shared || state == LODGE_PAGE_ZERO)
 		lodge_ksm_broken(o);
 	if (shared)
@@ -414,23 +421,27 @@ static bool will_do(struct lodge_object *o, pgoff_t index, void *entry,
 #define RECLAIM_TRIES	8
 
 /* A page to be given to an entry; what will be copied over needn't be cleared. */
-static struct page *spare_new(struct lodge_object *o, void *entry)
+static struct page *spare_alloc(void *entry, gfp_t gfp)
 {
 	bool copied = lodge_entry_state(entry) == LODGE_PAGE_SHARED ||
 		      lodge_entry_away(entry);
-	gfp_t gfp = GFP_OBJECT | (copied ? 0 : __GFP_ZERO);
+	struct page *spare = alloc_page(gfp | (copied ? 0 : __GFP_ZERO));
+
+	if (spare)
+		set_page_private(spare, copied ? SPARE_DIRTY : SPARE_ZERO);
+	return spare;
+}
+
+static struct page *spare_new(struct lodge_object *o, void *entry)
+{
 	struct page *spare;
 	int tries = 0;
 
 	/* At a limit pages that aren't used go before anything fails. */
 	do
-		spare = alloc_page(gfp | __GFP_NORETRY | __GFP_NOWARN);
+		spare = spare_alloc(entry, GFP_OBJECT | __GFP_NORETRY | __GFP_NOWARN);
 	while (!spare && ++tries < RECLAIM_TRIES && lodge_reclaim_for(o));
-	if (!spare)
-		spare = alloc_page(gfp);
-	if (spare)
-		set_page_private(spare, copied ? SPARE_DIRTY : SPARE_ZERO);
-	return spare;
+	return spare ?: spare_alloc(entry, GFP_OBJECT);
 }
 
 /* One try: -EAGAIN if the entry has changed, -ENODATA without a @spare. */
@@ -438,10 +449,11 @@ static int try_get(struct lodge_object *o, pgoff_t index, bool write,
 		   struct page **spare, struct page **pagep)
 {
 	struct page *page;
+	bool locked;
 	void *entry;
 	int ret = 0;
 
-	page = lodge_object_hold(o, index, &entry);
+	page = hold(o, index, &entry, &locked);
 	if (entry == ENTRY_LOST)
 		return -EIO;
 	if (!entry && !write) {
@@ -451,14 +463,20 @@ static int try_get(struct lodge_object *o, pgoff_t index, bool write,
 		return xa_is_err(entry) ? xa_err(entry) : -EAGAIN;
 	}
 	if (page) {
-		lock_page(page);
-		if (!is_still(o, index, entry, page)) {
+		if (!locked)
+			lock_page(page);
+		if (!locked && !is_still(o, index, entry, page)) {
 			ret = -EAGAIN;
 		} else if (will_do(o, index, entry, page, write)) {
 			*pagep = page;
 			return 0;
 		}
 	}
+	/* Most often there is memory at once; where nothing is it may be had by blocks. */
+	if (!ret && !*spare && (lodge_entry_state(entry) == LODGE_PAGE_SHARED ||
+				lodge_entry_away(entry)))
+		*spare = spare_alloc(entry, (GFP_OBJECT & ~__GFP_DIRECT_RECLAIM) |
+					    __GFP_NOWARN);
 	if (!ret && !*spare)
 		ret = -ENODATA;
 	if (!ret)
@@ -554,19 +572,17 @@ int lodge_object_fetch(struct lodge_object *o, pgoff_t index)
 struct page *lodge_object_try(struct lodge_object *o, pgoff_t index, bool write)
 {
 	struct page *page;
+	bool locked;
 	void *entry;
 
-	page = lodge_object_hold(o, index, &entry);
+	page = hold(o, index, &entry, &locked);
 	if (!page)
 		return NULL;
-	if (!trylock_page(page)) {
-		put_page(page);
-		return NULL;
-	}
-	if (is_still(o, index, entry, page) && !beyond(o, index) &&
-	    will_do(o, index, entry, page, write))
+	if (locked && !beyond(o, index) && will_do(o, index, entry, page, write))
 		return page;
-	lodge_object_put(page);
+	if (locked)
+		unlock_page(page);
+	put_page(page);
 	return NULL;
 }
 
@@ -578,18 +594,20 @@ static struct page *lock_entry(struct lodge_object *o, pgoff_t index, bool wait,
 			       void **entry)
 {
 	struct page *page;
+	bool locked;
 
-	while ((page = lodge_object_hold(o, index, entry))) {
-		if (wait)
-			lock_page(page);
-		else if (!trylock_page(page))
-			break;
+	while ((page = hold(o, index, entry, &locked))) {
+		if (locked)
+			return page;
+		if (!wait) {
+			put_page(page);
+			return NULL;
+		}
+		lock_page(page);
 		if (is_still(o, index, *entry, page))
 			return page;
 		lodge_object_put(page);
 	}
-	if (page)
-		put_page(page);
 	return NULL;
 }
 

@@ -193,7 +193,6 @@ struct page *lodge_object_peek(struct lodge_object *o, pgoff_t index);
 void lodge_object_drop(struct lodge_object *o, pgoff_t first, pgoff_t last);
 int lodge_object_zero(struct lodge_object *o, loff_t from, loff_t to);
 void lodge_object_unview(struct lodge_object *o, pgoff_t first, pgoff_t nr);
-struct page *lodge_object_hold(struct lodge_object *o, pgoff_t index, void **entry);
 void lodge_object_replace(struct lodge_object *o, pgoff_t index, void *old, void *new);
 void lodge_object_clean(struct lodge_object *o, pgoff_t index, struct page *page);
 void lodge_object_leave(struct lodge_object *o, pgoff_t index, struct page *page,
@@ -216,7 +215,8 @@ static inline bool lodge_entry_away(const void *entry)
 /* To get it takes long. */
 static inline bool lodge_object_slow(struct lodge_object *o, pgoff_t index)
 {
-	return lodge_entry_state(xa_load(&o->entries, index)) == LODGE_PAGE_SWAPPED;
+	return atomic_long_read(&o->pages[LODGE_PAGE_SWAPPED]) &&
+	       lodge_entry_state(xa_load(&o->entries, index)) == LODGE_PAGE_SWAPPED;
 }
 
 static inline void *lodge_entry_swapped(unsigned long slot)
