@@ -33,6 +33,7 @@
 #define LODGE_MEMORY_MERGE	_IO(LODGE_IO, 0x13)
 #define LODGE_DOMAIN_INFO	_IO(LODGE_IO, 0x14)
 #define LODGE_MEMORY_RECLAIM	_IO(LODGE_IO, 0x15)
+#define LODGE_MEMORY_DISCARD	_IO(LODGE_IO, 0x16)
 
 /* The file system's number for statfs(), and its type for mount(). */
 #define LODGEFS_MAGIC		0x4c6f6467
@@ -65,7 +66,7 @@ struct lodge_create_memory {
 #define LODGE_PAGE_ZERO		3	/* found to be zero, and given back */
 #define LODGE_PAGE_COMPRESSED	4	/* not used, and kept in less memory */
 #define LODGE_PAGE_SWAPPED	5	/* not used, and in the swap file */
-#define LODGE_PAGE_DISCARDED	6	/* this one doesn't come yet */
+#define LODGE_PAGE_DISCARDED	6	/* given up by the guest: reads as zero */
 #define LODGE_PAGE_STATES	7
 
 /**
@@ -180,6 +181,23 @@ struct lodge_memory_reclaim {
 	__u64 bytes;
 	__u64 reclaimed;
 	__u64 skipped;
+};
+
+/**
+ * struct lodge_memory_discard - LODGE_MEMORY_DISCARD: the guest has given pages up
+ * @size: of this structure
+ * @flags: 0
+ * @first: the first page
+ * @count: how many; those beyond the object's end are left out
+ *
+ * As FALLOC_FL_PUNCH_HOLE, but the pages are LODGE_PAGE_DISCARDED until they are
+ * touched: absent when they are read, private when they are written.
+ */
+struct lodge_memory_discard {
+	__u32 size;
+	__u32 flags;
+	__u64 first;
+	__u64 count;
 };
 
 /**

@@ -197,9 +197,7 @@ out:
 
 static bool has_data(const void *entry)
 {
-	unsigned int state = lodge_entry_state(entry);
-
-	return state != LODGE_PAGE_ABSENT && state != LODGE_PAGE_ZERO;
+	return !lodge_entry_empty(entry);
 }
 
 /* The first page from @index on, before @end, that has data, or hasn't. */
@@ -237,6 +235,14 @@ static loff_t object_llseek(struct file *file, loff_t pos, int whence)
 	if (pos >= size && whence == SEEK_DATA)
 		return -ENXIO;
 	return vfs_setpos(file, min(pos, size), inode->i_sb->s_maxbytes);
+}
+
+/* Of pages that go by the guest's wish it is remembered. Under the inode's lock. */
+static void discard(struct inode *inode, pgoff_t first, pgoff_t last)
+{
+	unmap_mapping_range(inode->i_mapping, (loff_t)first << PAGE_SHIFT,
+			    (loff_t)(last - first + 1) << PAGE_SHIFT, 0);
+	lodge_object_discard(lodge_object(inode), first, last);
 }
 
 /* Whole pages go, parts are cleared. Under the inode's lock. */
@@ -479,6 +485,29 @@ static long object_reclaim(struct lodge_object *o, void __user *arg)
 	return put_args(arg, &reclaim, sizeof(reclaim), size) ?: ret;
 }
 
+static long object_discard(struct lodge_object *o, void __user *arg)
+{
+	struct inode *inode = &o->inode;
+	struct lodge_memory_discard d;
+	u64 end;
+	u32 size;
+	int ret = lodge_args_get(&d, sizeof(d), sizeof(d), arg, &size);
+
+	if (ret)
+		return ret;
+	if (d.flags || d.first > U32_MAX || d.count > U32_MAX)
+		return -EINVAL;
+	inode_lock(inode);
+	end = min_t(u64, d.first + d.count,
+		    DIV_ROUND_UP((u64)i_size_read(inode), PAGE_SIZE));
+	if (d.first < end) {
+		discard(inode, d.first, end - 1);
+		lodge_inode_changed(inode);
+	}
+	inode_unlock(inode);
+	return fatal_signal_pending(current) ? -EINTR : 0;
+}
+
 static long object_domain(struct lodge_object *o, void __user *arg)
 {
 	struct lodge_domain_info info;
@@ -511,10 +540,12 @@ static long object_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 	case LODGE_MEMORY_SET:
 	case LODGE_MEMORY_MERGE:
 	case LODGE_MEMORY_RECLAIM:
+	case LODGE_MEMORY_DISCARD:
 		/* They change what others see the timing of. */
 		if (!(file->f_mode & FMODE_WRITE))
 			return -EBADF;
-		return cmd == LODGE_MEMORY_SET ? object_set(o, uarg) :
+		return cmd == LODGE_MEMORY_DISCARD ? object_discard(o, uarg) :
+		       cmd == LODGE_MEMORY_SET ? object_set(o, uarg) :
 		       cmd == LODGE_MEMORY_MERGE ? object_merge(o, uarg) :
 						   object_reclaim(o, uarg);
 	default:

@@ -179,7 +179,7 @@ static void reclaim(struct actor *a, int o, bool cold, bool swap)
 }
 
 /* The page is gone, and with it what all have written. Its users are counted by us. */
-static void punch(struct actor *a, int o, int page)
+static void punch(struct actor *a, int o, int page, bool discard)
 {
 	struct model *m = a->m;
 	int i;
@@ -192,8 +192,12 @@ static void punch(struct actor *a, int o, int page)
 	}
 	for (i = 0; i < THREADS; i++)
 		m->ref[i][o][page] = 0;
-	if (vfs_fallocate(m->file[o], FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
-			  page * PAGE_SIZE, PAGE_SIZE))
+	if (discard) {
+		inode_lock(&m->o[o]->inode);
+		lodge_object_discard(m->o[o], page, page);
+		inode_unlock(&m->o[o]->inode);
+	} else if (vfs_fallocate(m->file[o], FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+				 page * PAGE_SIZE, PAGE_SIZE))
 		wrong(a, "punch", o, page, 0);
 	atomic_set(&m->users[o][page], 1);
 }
@@ -302,7 +306,7 @@ static void act(struct actor *a, u32 rnd)
 		break;
 	case 12:
 		if (rnd >> 17 & 7)
-			punch(a, o, page);
+			punch(a, o, page, view);
 		else
 			wipe(a, o, page);
 		break;

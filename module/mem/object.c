@@ -6,7 +6,8 @@
  * file of a file system of its own (lodgefs.c), which programs map, read, write,
  * cut and punch as they would a file in tmpfs (file.c). Each page has an entry
  * in the object's index. The entry says the page's state: absent, private,
- * shared with others of equal contents (ksm/), zero, compressed (pool.c), swapped (swap.c). Other
+ * shared with others of equal contents (ksm/), zero, compressed (pool.c), swapped (swap.c),
+ * discarded: given up by the guest, and nothing since. Other
  * rooms change states; this file has the one move by which they do.
  *
  * The move. Lock the entry; take the page out of all views; see that nobody
@@ -15,8 +16,8 @@
  *
  * Lock. An entry with a page is locked by that page's lock, one without by
  * the lock of the object's zero page, which is seen in its place; then the
- * entry is looked at again. Only nothing at all, and what is compressed or swapped, needs no
- * lock: nobody sees it, and it is left by compare-and-exchange. A page that has just
+ * entry is looked at again. Only nothing at all, and what is discarded, compressed or swapped,
+ * needs no lock: nobody sees it, and it is left by compare-and-exchange. A page that has just
  * become the entry's is locked until its contents are there. A fault gives the page to the kernel
  * locked, and the kernel unlocks it when it is mapped: so who has the lock
  * knows that nobody is about to map it.
@@ -74,6 +75,12 @@ void lodge_object_unview(struct lodge_object *o, pgoff_t first, pgoff_t nr)
 		unmap_mapping_pages(o->inode.i_mapping, first, nr, false);
 }
 
+/* Nobody sees it, so no lock is needed. */
+static bool unlocked(const void *entry)
+{
+	return !entry || entry == ENTRY_DISCARDED || lodge_entry_away(entry);
+}
+
 /* The page that stands for an entry; NULL if nothing does. */
 static struct page *entry_page(struct lodge_object *o, void *entry)
 {
@@ -85,13 +92,13 @@ static struct page *entry_page(struct lodge_object *o, void *entry)
 	case ENTRY_TAG:
 		return lodge_sharer(entry)->stable->page;
 	default:
-		return lodge_entry_away(entry) ? NULL : o->zero;
+		return unlocked(entry) ? NULL : o->zero;
 	}
 }
 
 /*
  * The page that stands for an entry, with a reference; NULL if the entry is nothing,
- * compressed or swapped. If it couldn't be @locked at once, it has to be, and asked
+ * discarded, compressed or swapped. If it couldn't be @locked at once, it has to be, and asked
  * whether it is_still(), before it is trusted.
  */
 static struct page *hold(struct lodge_object *o, pgoff_t index, void **entry,
@@ -364,7 +371,7 @@ static int own(struct lodge_object *o, pgoff_t index, void *entry,
 	if (lodge_entry_away(entry))
 		ret = come_back(o, index, entry, spare);
 	/* What others saw until now; the new page is locked. */
-	else if (entry && entry_seen(entry, page))
+	else if (page && entry_seen(entry, page))
 		unview_one(o, index, page);
 	if (shared || state == LODGE_PAGE_ZERO)
 		lodge_ksm_broken(o);
@@ -373,14 +380,21 @@ static int own(struct lodge_object *o, pgoff_t index, void *entry,
 	return ret;
 }
 
-/* The entry goes; it is locked by @page, which is in no view. */
+/* The entry becomes @to, nothing or discarded; it is locked by @page, which is in no view. */
 static void drop_locked(struct lodge_object *o, pgoff_t index, void *entry,
-			struct page *page)
+			struct page *page, void *to)
 {
 	unsigned int state = lodge_entry_state(entry);
+	XA_STATE(xas, &o->entries, index);
 
-	xa_erase(&o->entries, index);
+	/* The place is there: nothing is allocated. */
+	xas_lock(&xas);
+	xas_load(&xas);
+	xas_init_marks(&xas);
+	xas_store(&xas, to);
+	xas_unlock(&xas);
 	count(o, entry, -1);
+	count(o, to, 1);
 	if (state == LODGE_PAGE_SHARED) {
 		lodge_ksm_unshare(lodge_sharer(entry));
 	} else if (state == LODGE_PAGE_PRIVATE) {
@@ -444,6 +458,16 @@ static struct page *spare_new(struct lodge_object *o, void *entry)
 	return spare ?: spare_alloc(entry, GFP_OBJECT);
 }
 
+/* Nobody has seen that there is nothing. From here on somebody may have. */
+static int see_hole(struct lodge_object *o, pgoff_t index, void *entry)
+{
+	void *was = xa_cmpxchg(&o->entries, index, entry, ENTRY_HOLE, GFP_KERNEL_ACCOUNT);
+
+	if (was == entry)
+		count(o, entry, -1);
+	return xa_is_err(was) ? xa_err(was) : -EAGAIN;
+}
+
 /* One try: -EAGAIN if the entry has changed, -ENODATA without a @spare. */
 static int try_get(struct lodge_object *o, pgoff_t index, bool write,
 		   struct page **spare, struct page **pagep)
@@ -456,12 +480,8 @@ static int try_get(struct lodge_object *o, pgoff_t index, bool write,
 	page = hold(o, index, &entry, &locked);
 	if (entry == ENTRY_LOST)
 		return -EIO;
-	if (!entry && !write) {
-		/* Nobody has seen it. From here on somebody may have. */
-		entry = xa_cmpxchg(&o->entries, index, NULL, ENTRY_HOLE,
-				   GFP_KERNEL_ACCOUNT);
-		return xa_is_err(entry) ? xa_err(entry) : -EAGAIN;
-	}
+	if ((!entry || entry == ENTRY_DISCARDED) && !write)
+		return see_hole(o, index, entry);
 	if (page) {
 		if (!locked)
 			lock_page(page);
@@ -537,7 +557,7 @@ int lodge_object_get(struct lodge_object *o, pgoff_t index, bool write,
 		return ret;
 	/* Cut off meanwhile; who cut may not have seen it. */
 	lodge_object_unview(o, index, 1);
-	drop_locked(o, index, xa_load(&o->entries, index), *pagep);
+	drop_locked(o, index, xa_load(&o->entries, index), *pagep, NULL);
 	lodge_object_put(*pagep);
 	return -EFAULT;
 }
@@ -627,8 +647,7 @@ struct page *lodge_object_peek(struct lodge_object *o, pgoff_t index)
 	int ret;
 
 	entry = xa_load(&o->entries, index);
-	if (lodge_entry_state(entry) == LODGE_PAGE_ABSENT ||
-	    lodge_entry_state(entry) == LODGE_PAGE_ZERO)
+	if (lodge_entry_empty(entry))
 		return NULL;
 	/* Locked once, its contents are there. */
 	page = lock_entry(o, index, true, &entry);
@@ -647,11 +666,13 @@ struct page *lodge_object_peek(struct lodge_object *o, pgoff_t index)
 }
 
 /* What is compressed or swapped goes, unless it has come back meanwhile. */
-static void drop_away(struct lodge_object *o, pgoff_t index, void *entry)
+static void drop_away(struct lodge_object *o, pgoff_t index, void *entry, void *to)
 {
-	if (xa_cmpxchg(&o->entries, index, entry, NULL, 0) != entry)
+	if (xa_cmpxchg(&o->entries, index, entry, to, 0) != entry)
 		return;
+	xa_clear_mark(&o->entries, index, LODGE_PACKED);
 	count(o, entry, -1);
+	count(o, to, 1);
 	if (lodge_entry_state(entry) == LODGE_PAGE_SWAPPED)
 		lodge_swap_free(ENTRY_WORD(entry));
 	else
@@ -688,7 +709,7 @@ bool lodge_object_spilled(struct lodge_object *o, pgoff_t index, void *entry,
  * Drops what is at @first, and what follows it as far as it is private and
  * can be locked without waiting: one lock is enough to wait for. Where to go on.
  */
-static pgoff_t drop_run(struct lodge_object *o, pgoff_t first, pgoff_t last)
+static pgoff_t drop_run(struct lodge_object *o, pgoff_t first, pgoff_t last, void *to)
 {
 	struct page *page[RUN];
 	void *entry[RUN];
@@ -710,7 +731,7 @@ static pgoff_t drop_run(struct lodge_object *o, pgoff_t first, pgoff_t last)
 	if (!nr) {
 		if (!lodge_entry_away(entry[0]))
 			return first + 1;
-		drop_away(o, first, entry[0]);
+		drop_away(o, first, entry[0], to);
 		/* It is there still if it wasn't that any more. */
 		return first;
 	}
@@ -719,10 +740,63 @@ static pgoff_t drop_run(struct lodge_object *o, pgoff_t first, pgoff_t last)
 	if (seen)
 		lodge_object_unview(o, first, nr);
 	for (i = 0; i < nr; i++) {
-		drop_locked(o, first + i, entry[i], page[i]);
+		drop_locked(o, first + i, entry[i], page[i], to);
 		lodge_object_put(page[i]);
 	}
 	return first + nr;
+}
+
+/* How many entries that are nothing, or discarded, become @to under one lock. */
+#define EMPTY_RUN	512
+
+/* From @first on, as far as there are no others; where to go on. */
+static pgoff_t drop_empty(struct lodge_object *o, pgoff_t first, pgoff_t last, void *to)
+{
+	XA_STATE(xas, &o->entries, first);
+	void *entry;
+	long nr;
+
+	last = min(last, first + EMPTY_RUN - 1);
+	do {
+		nr = 0;
+		xas_lock(&xas);
+		for (; first <= last; xas_set(&xas, ++first)) {
+			entry = xas_load(&xas);
+			if (entry == to)
+				continue;
+			if (entry && entry != ENTRY_DISCARDED)
+				break;
+			xas_store(&xas, to);
+			if (xas_error(&xas))
+				break;
+			nr++;
+		}
+		/* Before anybody leaves that state. */
+		atomic_long_add(to ? nr : -nr, &o->pages[LODGE_PAGE_DISCARDED]);
+		xas_unlock(&xas);
+	} while (xas_nomem(&xas, GFP_KERNEL_ACCOUNT));
+	/* Without memory for saying so it stays nothing. */
+	return xas_error(&xas) ? first + 1 : first;
+}
+
+/**
+ * lodge_object_discard - the guest has given pages up: they go, and are discarded
+ * @o: the object
+ * @first: the first one
+ * @last: the last one, not beyond the object's end
+ *
+ * Context: as lodge_object_drop(); under the inode's lock.
+ */
+void lodge_object_discard(struct lodge_object *o, pgoff_t first, pgoff_t last)
+{
+	while (first <= last && !fatal_signal_pending(current)) {
+		pgoff_t next = drop_empty(o, first, last, ENTRY_DISCARDED);
+
+		if (next == first)
+			next = drop_run(o, first, last, ENTRY_DISCARDED);
+		first = next;
+		cond_resched();
+	}
 }
 
 /**
@@ -738,7 +812,9 @@ void lodge_object_drop(struct lodge_object *o, pgoff_t first, pgoff_t last)
 	unsigned long index = first, next;
 
 	while (index <= last && xa_find(&o->entries, &index, last, XA_PRESENT)) {
-		next = drop_run(o, index, last);
+		next = drop_empty(o, index, last, NULL);
+		if (next == index)
+			next = drop_run(o, index, last, NULL);
 		cond_resched();
 		if (next < index)
 			break;

@@ -31,6 +31,8 @@ struct mem_cgroup;
 #define ENTRY_HOLE	xa_mk_value(LODGE_PAGE_ABSENT << 1)	/* was read */
 #define ENTRY_ZERO	xa_mk_value(LODGE_PAGE_ZERO << 1)
 #define ENTRY_ZERO_SEEN	xa_mk_value(LODGE_PAGE_ZERO << 1 | BIT(8))
+/* The host has it back; nobody has seen it since. */
+#define ENTRY_DISCARDED	xa_mk_value(LODGE_PAGE_DISCARDED << 1)
 #define ENTRY_TAG	3
 /* Words of 54 bits, signed. */
 #define ENTRY_MAKE(state, word)	\
@@ -191,6 +193,7 @@ int lodge_object_fetch(struct lodge_object *o, pgoff_t index);
 struct page *lodge_object_try(struct lodge_object *o, pgoff_t index, bool write);
 struct page *lodge_object_peek(struct lodge_object *o, pgoff_t index);
 void lodge_object_drop(struct lodge_object *o, pgoff_t first, pgoff_t last);
+void lodge_object_discard(struct lodge_object *o, pgoff_t first, pgoff_t last);
 int lodge_object_zero(struct lodge_object *o, loff_t from, loff_t to);
 void lodge_object_unview(struct lodge_object *o, pgoff_t first, pgoff_t nr);
 void lodge_object_replace(struct lodge_object *o, pgoff_t index, void *old, void *new);
@@ -210,6 +213,15 @@ static inline bool lodge_entry_away(const void *entry)
 {
 	return lodge_entry_state(entry) == LODGE_PAGE_COMPRESSED ||
 	       lodge_entry_state(entry) == LODGE_PAGE_SWAPPED;
+}
+
+/* There is nothing but zeroes. */
+static inline bool lodge_entry_empty(const void *entry)
+{
+	unsigned int state = lodge_entry_state(entry);
+
+	return state == LODGE_PAGE_ABSENT || state == LODGE_PAGE_ZERO ||
+	       state == LODGE_PAGE_DISCARDED;
 }
 
 /* To get it takes long. */

@@ -378,6 +378,55 @@ static void compressed_and_merged(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, state(a, 0), LODGE_PAGE_SHARED);
 }
 
+/* Whatever a page is, it can be given up; and touched again, as if it never was. */
+static void discarded(struct kunit *test)
+{
+	struct pair *p = test->priv;
+	struct lodge_object *o = p->o[0];
+	int i;
+
+	for (i = 0; i < 5; i++)
+		fill(test, o, i, i);
+	fill(test, p->o[1], 1, 1);
+	KUNIT_EXPECT_EQ(test, merge(test, o) + merge(test, p->o[1]), 2);
+	for (i = 0; i < 5; i++)
+		reclaim(test, o, PAGES, true);
+	fill(test, o, 5, 5);
+	fill(test, o, 6, 6);
+	KUNIT_EXPECT_TRUE(test, is(o, 7, 0));
+	KUNIT_EXPECT_EQ(test, state(o, 0), LODGE_PAGE_ZERO);
+	KUNIT_EXPECT_EQ(test, state(o, 1), LODGE_PAGE_SHARED);
+	KUNIT_EXPECT_EQ(test, state(o, 2), lodge_pool_works(o->pool) ?
+			LODGE_PAGE_COMPRESSED : LODGE_PAGE_PRIVATE);
+	lodge_object_discard(o, 0, PAGES - 2);
+	for (i = 0; i < PAGES - 1; i++) {
+		KUNIT_EXPECT_PTR_EQ(test, xa_load(&o->entries, i), ENTRY_DISCARDED);
+		KUNIT_EXPECT_FALSE(test, xa_get_mark(&o->entries, i, LODGE_WRITTEN));
+		KUNIT_EXPECT_FALSE(test, xa_get_mark(&o->entries, i, LODGE_PACKED));
+	}
+	KUNIT_EXPECT_NULL(test, xa_load(&o->entries, PAGES - 1));
+	for (i = LODGE_PAGE_PRIVATE; i < LODGE_PAGE_DISCARDED; i++)
+		KUNIT_EXPECT_EQ(test, nr(o, i), 0);
+	KUNIT_EXPECT_EQ(test, nr(o, LODGE_PAGE_DISCARDED), PAGES - 1);
+	KUNIT_EXPECT_EQ(test, state(p->o[1], 1), LODGE_PAGE_SHARED);
+	KUNIT_EXPECT_EQ(test, vfs_llseek(p->file[0], 0, SEEK_DATA), -ENXIO);
+	KUNIT_EXPECT_NULL(test, lodge_object_peek(o, 1));
+	KUNIT_EXPECT_NULL(test, lodge_object_try(o, 1, false));
+	/* Read, written, given up twice. */
+	KUNIT_EXPECT_TRUE(test, is(o, 1, 0));
+	KUNIT_EXPECT_PTR_EQ(test, xa_load(&o->entries, 1), ENTRY_HOLE);
+	fill(test, o, 2, 9);
+	KUNIT_EXPECT_TRUE(test, is(o, 2, 9));
+	KUNIT_EXPECT_TRUE(test, xa_get_mark(&o->entries, 2, LODGE_WRITTEN));
+	KUNIT_EXPECT_EQ(test, nr(o, LODGE_PAGE_DISCARDED), PAGES - 3);
+	lodge_object_discard(o, 0, PAGES - 2);
+	KUNIT_EXPECT_EQ(test, nr(o, LODGE_PAGE_DISCARDED), PAGES - 1);
+	KUNIT_EXPECT_TRUE(test, is(o, 2, 0));
+	lodge_object_drop(o, 0, PAGES);
+	KUNIT_EXPECT_EQ(test, nr(o, LODGE_PAGE_DISCARDED), 0);
+	KUNIT_EXPECT_TRUE(test, xa_empty(&o->entries));
+}
+
 /* To a file that is memory; @pages in it at most. */
 static struct file *swap_begin(struct kunit *test, unsigned int pages)
 {
@@ -557,6 +606,7 @@ static struct kunit_case object_cases[] = {
 	KUNIT_CASE(parts),
 	KUNIT_CASE(compressed),
 	KUNIT_CASE(compressed_and_merged),
+	KUNIT_CASE(discarded),
 	KUNIT_CASE(swapped),
 	KUNIT_CASE(spilled),
 	KUNIT_CASE(lost),

@@ -405,6 +405,70 @@ TEST(huge)
 	close(fd);
 }
 
+/* What the guest gives up goes, whatever it is, and comes back empty. */
+TEST(discarded)
+{
+	struct lodge_memory_info info = { .size = sizeof(info) };
+	struct lodge_memory_discard d = { .size = sizeof(d) };
+	struct guest g;
+	int i, fd;
+
+	need_lodge();
+	g = guest_new(64 * PAGE, "discarded");
+	for (i = 0; i < 40; i++)
+		fill(g.m + i * PAGE, i / 2);
+	merge(g.fd);
+	for (i = 0; i < 40; i++)
+		peek(&g, i * PAGE);
+	poke(&g, 3 * PAGE, 1);
+	d.first = 1;
+	d.count = 49;
+	OK(ioctl(g.fd, LODGE_MEMORY_DISCARD, &d));
+	CHECK_EQ(blocks(g.fd), 1);
+	CHECK(filled(g.m, 0));
+	for (i = 1; i < 50; i++)
+		CHECK_EQ(state(g.fd, i), LODGE_PAGE_DISCARDED);
+	CHECK_EQ(state(g.fd, 50), LODGE_PAGE_ABSENT);
+	OK(ioctl(g.fd, LODGE_MEMORY_INFO, &info));
+	CHECK_EQ(info.pages[LODGE_PAGE_DISCARDED], 49);
+	FAILS(ENXIO, lseek(g.fd, PAGE, SEEK_DATA));
+	/* The guest, the launcher, and system calls find nothing, and have it again. */
+	CHECK_EQ(peek(&g, PAGE), 0);
+	CHECK_EQ(state(g.fd, 1), LODGE_PAGE_ABSENT);
+	CHECK_EQ(g.m[3 * PAGE], 0);
+	CHECK_EQ(state(g.fd, 3), LODGE_PAGE_ABSENT);
+	poke(&g, 2 * PAGE, 5);
+	g.m[4 * PAGE] = 6;
+	OK(pwrite(g.fd, "x", 1, 5 * PAGE));
+	for (i = 2; i < 6; i++)
+		CHECK_EQ(state(g.fd, i), i == 3 ? LODGE_PAGE_ABSENT : LODGE_PAGE_PRIVATE);
+	CHECK_EQ(peek(&g, 2 * PAGE), 5);
+	CHECK_EQ(peek(&g, 4 * PAGE), 6);
+	CHECK_EQ(peek(&g, 5 * PAGE), 'x');
+	info.flags = 0;
+	OK(ioctl(g.fd, LODGE_MEMORY_INFO, &info));
+	CHECK_EQ(info.pages[LODGE_PAGE_DISCARDED], 44);
+	/* A hole is no page that was given up. */
+	OK(fallocate(g.fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, 20 * PAGE));
+	CHECK_EQ(state(g.fd, 10), LODGE_PAGE_ABSENT);
+	/* Beyond the end there is nothing to be given up. */
+	d.first = 60;
+	d.count = UINT32_MAX;
+	OK(ioctl(g.fd, LODGE_MEMORY_DISCARD, &d));
+	OK(ftruncate(g.fd, 80 * PAGE));
+	CHECK_EQ(state(g.fd, 63), LODGE_PAGE_DISCARDED);
+	CHECK_EQ(state(g.fd, 64), LODGE_PAGE_ABSENT);
+	d.first = 1000;
+	OK(ioctl(g.fd, LODGE_MEMORY_DISCARD, &d));
+	d.count = 1ull << 32;
+	FAILS(EINVAL, ioctl(g.fd, LODGE_MEMORY_DISCARD, &d));
+	d.count = 1;
+	d.flags = 1;
+	FAILS(EINVAL, ioctl(g.fd, LODGE_MEMORY_DISCARD, &d));
+	fd = open("/proc/self/fd/0", O_RDONLY);
+	FAILS(ENOTTY, ioctl(fd, LODGE_MEMORY_DISCARD, &d));
+}
+
 /* One page is in a pipe, as those of O_DIRECT and vhost are in flight. */
 TEST(held)
 {

@@ -296,10 +296,14 @@ balloon_parts() {
 	said cached; before=$(held)
 	echo 160M >orders
 	said full; full=$(held)
+	ballooned=$(/work/lodgectl map "pid:$(pidof lodge)" --sample=0 |
+		awk '$1 == "ballooned" { print int($3 / 256) }')
 	echo 256M >orders
 	wait $!
 	[ $before -gt 180 ] && [ $full -lt $((before - 60)) ]
 	point $? "a balloon gives the host memory back: $before MiB, then $full"
+	[ ! -d $module ] || [ "${ballooned:-0}" -ge 96 ]
+	point $? "what was given is known: ${ballooned:-0} MiB"
 	[ "$(field full 3)" = 96 ] && [ "$(field full 5)" -lt 80 ]
 	point $? "the guest lacks it: $(field full 5) MiB are free"
 	[ "$(field empty 3)" = 0 ] &&

@@ -6,11 +6,12 @@
  * stays good; what it points to may change at any time.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "../../uapi/lodge.h"
 #include "lodge.h"
 #include "mem.h"
 #include "util.h"
@@ -148,13 +149,15 @@ uint64_t mem_release(const struct mem *mem, void *p, uint64_t len)
 	const uintptr_t mask = sysconf(_SC_PAGESIZE) - 1;
 	uintptr_t start = ((uintptr_t)p + mask) & ~mask;
 	uintptr_t end = ((uintptr_t)p + len) & ~mask;
+	struct lodge_memory_discard discard = { .size = sizeof(discard) };
 
 	if (start >= end)
 		return 0;
+	discard.first = (start - (uintptr_t)mem->region[0].host) / (mask + 1);
+	discard.count = (end - start) / (mask + 1);
 	if (mem->fd < 0 ?
 	    madvise((void *)start, end - start, MADV_DONTNEED) :
-	    fallocate(mem->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
-		      start - (uintptr_t)mem->region[0].host, end - start))
+	    ioctl(mem->fd, LODGE_MEMORY_DISCARD, &discard))
 		return 0;
 	return end - start;
 }
