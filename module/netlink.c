@@ -148,7 +148,8 @@ int lodge_netlink_counter(struct sk_buff *skb, int type, const struct lodge_stat
 
 /* All counters of one go into a dump's smallest buffer; few names are longer. */
 static_assert(sizeof(struct lodge_vcpu_stats) / sizeof(u64) * 56 < 3500);
-static_assert(sizeof(struct lodge_vm_stats) / sizeof(u64) * 56 < 3500);
+static_assert((sizeof(struct lodge_vm_stats) + sizeof(struct lodge_memory_info)) /
+	      sizeof(u64) * 56 < 3500);
 
 /* Item 0 is the VM itself, the others are its vCPUs. */
 static int put_stats(struct sk_buff *skb, const struct viewer *viewer,
@@ -165,7 +166,7 @@ static int put_stats(struct sk_buff *skb, const struct viewer *viewer,
 	      (vcpu ? nla_put_u32(skb, LODGE_A_STATS_VCPU_ID, vcpu->id) : 0);
 	for (i = 0; !ret && lodge_stats_at(vm, vcpu, i, &stat); i++)
 		ret = lodge_netlink_counter(skb, LODGE_A_STATS_COUNTER, &stat);
-	return ret;
+	return ret ?: vcpu ? ret : lodge_netlink_memory(skb, vm);
 }
 
 /* Where a dump is; in netlink_callback's ctx. */
@@ -489,7 +490,7 @@ static const struct genl_ops ops[] = {
 	{ .cmd = LODGE_CMD_BALLOON_GET, WITH_ID, .doit = lodge_netlink_get_balloon,
 	  .start = dump_start, .dumpit = dump_balloon },
 	{ .cmd = LODGE_CMD_BALLOON_SET, .policy = lodge_balloon_nla,
-	  .maxattr = LODGE_A_BALLOON_TARGET, .doit = lodge_netlink_set_balloon },
+	  .maxattr = LODGE_A_BALLOON_HINT, .doit = lodge_netlink_set_balloon },
 	{ .cmd = LODGE_CMD_POLICY_GET, .doit = lodge_netlink_get_policy },
 	{ .cmd = LODGE_CMD_POLICY_SET, .policy = lodge_policy_nla,
 	  .maxattr = LODGE_A_POLICY_MAX, .doit = lodge_netlink_set_policy },
@@ -500,6 +501,7 @@ static const struct genl_ops ops[] = {
 	  .maxattr = LODGE_A_DOMAIN_BEGIN, .doit = lodge_netlink_merge },
 	{ .cmd = LODGE_CMD_MAP_GET, .policy = lodge_map_nla,
 	  .maxattr = LODGE_A_MAP_CLEAR, .doit = lodge_netlink_get_map },
+	{ .cmd = LODGE_CMD_SWAP_GET, .doit = lodge_netlink_get_swap },
 };
 
 static const struct genl_multicast_group groups[] = {

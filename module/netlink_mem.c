@@ -10,6 +10,8 @@
 #include <linux/netlink.h>
 
 #include "ksm/ksm.h"
+#include "mem/pool.h"
+#include "mem/swap.h"
 #include "netlink_mem.h"
 
 /* Twice what the longest answers take; of a map all but the pages. */
@@ -17,12 +19,14 @@
 #define POLICY_MESSAGE_SIZE	128
 #define DOMAIN_MESSAGE_SIZE	2048
 #define MAP_MESSAGE_SIZE	128
+#define SWAP_MESSAGE_SIZE	192
 
 SAME(LODGE_A_BALLOON_PAD, LODGE_A_VM_PAD);
 SAME(LODGE_A_BALLOON_VM_ID, LODGE_A_VM_ID);
 SAME(LODGE_A_GUEST_PAD, LODGE_A_VM_PAD);
 SAME(LODGE_A_DOMAIN_PAD, LODGE_A_VM_PAD);
 SAME(LODGE_A_MAP_PAD, LODGE_A_VM_PAD);
+SAME(LODGE_A_SWAP_PAD, LODGE_A_VM_PAD);
 SAME(LODGE_A_MAP_VM_ID, LODGE_A_VM_ID);
 
 /* --- balloons --- */
@@ -33,6 +37,9 @@ const struct nla_policy lodge_balloon_nla[] = {
 	[LODGE_A_BALLOON_SHARES] = { .type = NLA_U32 },
 	[LODGE_A_BALLOON_RESERVATION] = { .type = NLA_U64 },
 	[LODGE_A_BALLOON_TARGET] = { .type = NLA_U64 },
+	[LODGE_A_BALLOON_DOMAIN] = { .type = NLA_NUL_STRING,
+				     .len = LODGE_DOMAIN_NAME_MAX - 1 },
+	[LODGE_A_BALLOON_HINT] = { .type = NLA_FLAG },
 };
 
 static int put_guest_stats(struct sk_buff *skb, const struct lodge_balloon_state *s)
@@ -70,6 +77,9 @@ int put_balloon(struct sk_buff *skb, const struct viewer *viewer, struct lodge_v
 	       put_u64(skb, LODGE_A_BALLOON_ACTUAL, s.actual) ?:
 	       put_u64(skb, LODGE_A_BALLOON_RESIDENT, s.resident) ?:
 	       put_u64(skb, LODGE_A_BALLOON_ACTIVE, s.active) ?:
+	       put_u64(skb, LODGE_A_BALLOON_RECLAIMED, s.reclaimed) ?:
+	       nla_put_string(skb, LODGE_A_BALLOON_DOMAIN, s.domain) ?:
+	       put_u64(skb, LODGE_A_BALLOON_HINTED, s.hinted) ?:
 	       put_guest_stats(skb, &s);
 }
 
@@ -110,6 +120,12 @@ static int change_balloon(struct sk_buff *msg, struct genl_info *info,
 		c.what |= LODGE_CHANGE_RESERVATION;
 		c.reservation = nla_get_u64(attrs[LODGE_A_BALLOON_RESERVATION]);
 	}
+	if (attrs[LODGE_A_BALLOON_HINT])
+		c.what |= LODGE_CHANGE_HINT;
+	if (attrs[LODGE_A_BALLOON_DOMAIN]) {
+		c.what |= LODGE_CHANGE_DOMAIN;
+		c.domain = nla_data(attrs[LODGE_A_BALLOON_DOMAIN]);
+	}
 	ret = lodge_balloon_change(vm, &c);
 	return ret ?: answer_balloon(msg, info, viewer, vm);
 }
@@ -128,17 +144,22 @@ const struct nla_policy lodge_policy_nla[] = {
 	[LODGE_A_POLICY_RESERVE] = { .type = NLA_U32 },
 	[LODGE_A_POLICY_KSM_BUDGET] = { .type = NLA_U32 },
 	[LODGE_A_POLICY_KSM_PASS_MS] = { .type = NLA_U32 },
+	[LODGE_A_POLICY_PATIENCE_MS] = { .type = NLA_U32 },
+	[LODGE_A_POLICY_POOL_PERCENT] = { .type = NLA_U32 },
+	[LODGE_A_POLICY_COLD_MS] = { .type = NLA_U32 },
 };
 
 struct policy {
 	struct lodge_balloon_rates balloon;
 	u32 ksm_budget, ksm_pass_ms;
+	u32 pool_percent, cold_ms;
 };
 
 static void get_policy(struct policy *p)
 {
 	lodge_balloon_rates(&p->balloon);
 	lodge_ksm_rates(&p->ksm_budget, &p->ksm_pass_ms);
+	lodge_reclaim_rates(&p->pool_percent, &p->cold_ms);
 }
 
 static int put_policy(struct sk_buff *msg, struct genl_info *info,
@@ -152,7 +173,10 @@ static int put_policy(struct sk_buff *msg, struct genl_info *info,
 	       nla_put_u32(msg, LODGE_A_POLICY_BUDGET, p.balloon.budget) ?:
 	       nla_put_u32(msg, LODGE_A_POLICY_RESERVE, p.balloon.reserve) ?:
 	       nla_put_u32(msg, LODGE_A_POLICY_KSM_BUDGET, p.ksm_budget) ?:
-	       nla_put_u32(msg, LODGE_A_POLICY_KSM_PASS_MS, p.ksm_pass_ms);
+	       nla_put_u32(msg, LODGE_A_POLICY_KSM_PASS_MS, p.ksm_pass_ms) ?:
+	       nla_put_u32(msg, LODGE_A_POLICY_PATIENCE_MS, p.balloon.patience_ms) ?:
+	       nla_put_u32(msg, LODGE_A_POLICY_POOL_PERCENT, p.pool_percent) ?:
+	       nla_put_u32(msg, LODGE_A_POLICY_COLD_MS, p.cold_ms);
 }
 
 int lodge_netlink_get_policy(struct sk_buff *skb, struct genl_info *info)
@@ -173,6 +197,9 @@ int lodge_netlink_set_policy(struct sk_buff *skb, struct genl_info *info)
 		{ LODGE_A_POLICY_RESERVE, &p.balloon.reserve },
 		{ LODGE_A_POLICY_KSM_BUDGET, &p.ksm_budget },
 		{ LODGE_A_POLICY_KSM_PASS_MS, &p.ksm_pass_ms },
+		{ LODGE_A_POLICY_PATIENCE_MS, &p.balloon.patience_ms },
+		{ LODGE_A_POLICY_POOL_PERCENT, &p.pool_percent },
+		{ LODGE_A_POLICY_COLD_MS, &p.cold_ms },
 	};
 	int i, ret;
 
@@ -183,12 +210,13 @@ int lodge_netlink_set_policy(struct sk_buff *skb, struct genl_info *info)
 		if (info->attrs[fields[i].type])
 			*fields[i].value = nla_get_u32(info->attrs[fields[i].type]);
 	/* All of it or nothing. */
-	if (p.ksm_budget > LODGE_KSM_MAX_BUDGET)
+	if (p.ksm_budget > LODGE_KSM_MAX_BUDGET || p.pool_percent > 100)
 		return -EINVAL;
 	ret = lodge_balloon_set_rates(&p.balloon);
 	if (ret)
 		return ret;
 	lodge_ksm_set_rates(p.ksm_budget, p.ksm_pass_ms);
+	lodge_reclaim_set_rates(p.pool_percent, p.cold_ms);
 	return lodge_netlink_get_policy(skb, info);
 }
 
@@ -204,6 +232,17 @@ const struct nla_policy lodge_merge_nla[] = {
 	[LODGE_A_DOMAIN_ID] = { .type = NLA_U64 },
 	[LODGE_A_DOMAIN_BEGIN] = { .type = NLA_FLAG },
 };
+
+static int put_counters(struct sk_buff *skb, int type, const struct lodge_stat *stats,
+			size_t nr)
+{
+	int ret = 0;
+	size_t i;
+
+	for (i = 0; !ret && i < nr; i++)
+		ret = lodge_netlink_counter(skb, type, &stats[i]);
+	return ret;
+}
 
 /* Of struct lodge_domain_info, but for saved. */
 static int put_domain_counters(struct sk_buff *skb, const struct lodge_domain_info *info)
@@ -227,11 +266,8 @@ static int put_domain_counters(struct sk_buff *skb, const struct lodge_domain_in
 		{ "still", info->still },
 		{ "skip_written", info->skip_written },
 	};
-	int i, ret = 0;
 
-	for (i = 0; !ret && i < ARRAY_SIZE(stats); i++)
-		ret = lodge_netlink_counter(skb, LODGE_A_DOMAIN_COUNTER, &stats[i]);
-	return ret;
+	return put_counters(skb, LODGE_A_DOMAIN_COUNTER, stats, ARRAY_SIZE(stats));
 }
 
 static int put_domain(struct sk_buff *skb, const struct viewer *viewer,
@@ -393,6 +429,72 @@ int lodge_netlink_merge(struct sk_buff *skb, struct genl_info *info)
 	if (GENL_REQ_ATTR_CHECK(info, LODGE_A_DOMAIN_ID))
 		return -EINVAL;
 	return lodge_netlink_answer(skb, info, DOMAIN_MESSAGE_SIZE, answer_merge, NULL);
+}
+
+/* --- lodge memory --- */
+
+static int put_memory_counters(struct sk_buff *skb, const struct lodge_memory_info *m)
+{
+	const struct lodge_stat stats[] = {
+		{ "private", m->pages[LODGE_PAGE_PRIVATE], true },
+		{ "shared", m->pages[LODGE_PAGE_SHARED], true },
+		{ "zero", m->pages[LODGE_PAGE_ZERO], true },
+		{ "compressed", m->pages[LODGE_PAGE_COMPRESSED], true },
+		{ "swapped", m->pages[LODGE_PAGE_SWAPPED], true },
+		{ "discarded", m->pages[LODGE_PAGE_DISCARDED], true },
+		{ "packed_bytes", m->packed, true },
+		{ "pool_bytes", m->pool, true },
+		{ "merges", m->merged },
+		{ "merges_broken", m->broken },
+		{ "compressions", m->compressed },
+		{ "decompressions", m->decompressed },
+		{ "incompressible", m->incompressible },
+		{ "swapped_out", m->swapped_out },
+		{ "swapped_in", m->swapped_in },
+	};
+
+	return put_counters(skb, LODGE_A_STATS_COUNTER, stats, ARRAY_SIZE(stats));
+}
+
+/**
+ * lodge_netlink_memory - counters of a VM's lodge memory
+ * @skb: where to
+ * @vm: the VM
+ *
+ * Return: 0, or -EMSGSIZE.
+ */
+int lodge_netlink_memory(struct sk_buff *skb, struct lodge_vm *vm)
+{
+	struct lodge_memory_info info;
+
+	lodge_view_info(vm, &info);
+	return put_memory_counters(skb, &info);
+}
+
+static int put_swap(struct sk_buff *msg, struct genl_info *info,
+		    const struct viewer *viewer, void *arg)
+{
+	struct lodge_swap_info s;
+	struct lodge_pool *p = NULL;
+	u64 pool = 0;
+
+	lodge_swap_tell(&s);
+	while (lodge_pool_next(&p))
+		pool += lodge_pool_bytes(p);
+	return put_u64(msg, LODGE_A_SWAP_BYTES, s.bytes) ?:
+	       put_u64(msg, LODGE_A_SWAP_USED, s.used) ?:
+	       put_u64(msg, LODGE_A_SWAP_WRITTEN, s.written) ?:
+	       put_u64(msg, LODGE_A_SWAP_READ, s.read) ?:
+	       put_u64(msg, LODGE_A_SWAP_ERRORS, s.errors) ?:
+	       put_u64(msg, LODGE_A_SWAP_POOL, pool);
+}
+
+/* What all have together tells of others. */
+int lodge_netlink_get_swap(struct sk_buff *skb, struct genl_info *info)
+{
+	if (!netlink_capable(skb, CAP_NET_ADMIN))
+		return -EPERM;
+	return lodge_netlink_answer(skb, info, SWAP_MESSAGE_SIZE, put_swap, NULL);
 }
 
 /* --- maps --- */

@@ -50,6 +50,7 @@ int lodge_netlink_one(struct sk_buff *skb, struct genl_info *info, size_t size,
 /* netlink_mem.c */
 extern const struct nla_policy lodge_balloon_nla[], lodge_policy_nla[], lodge_domain_nla[],
 	lodge_merge_nla[], lodge_map_nla[];
+int lodge_netlink_memory(struct sk_buff *skb, struct lodge_vm *vm);
 int put_balloon(struct sk_buff *skb, const struct viewer *viewer, struct lodge_vm *vm,
 		unsigned int item);
 int lodge_netlink_get_balloon(struct sk_buff *skb, struct genl_info *info);
@@ -62,5 +63,6 @@ int lodge_netlink_domains(struct sk_buff *skb, struct netlink_callback *cb,
 int lodge_netlink_set_domain(struct sk_buff *skb, struct genl_info *info);
 int lodge_netlink_merge(struct sk_buff *skb, struct genl_info *info);
 int lodge_netlink_get_map(struct sk_buff *skb, struct genl_info *info);
+int lodge_netlink_get_swap(struct sk_buff *skb, struct genl_info *info);
 
 #endif /* LODGE_NETLINK_MEM_H */

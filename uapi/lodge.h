@@ -183,15 +183,21 @@ struct lodge_memory_reclaim {
 	__u64 skipped;
 };
 
+/* Nothing goes; from here on it is noted which pages are written. */
+#define LODGE_DISCARD_WATCH	(1u << 0)
+/* Only those go of which it is sure that they were not written since. */
+#define LODGE_DISCARD_UNWRITTEN	(1u << 1)
+
 /**
  * struct lodge_memory_discard - LODGE_MEMORY_DISCARD: the guest has given pages up
  * @size: of this structure
- * @flags: 0
+ * @flags: 0, or one of LODGE_DISCARD_*
  * @first: the first page
  * @count: how many; those beyond the object's end are left out
  *
  * As FALLOC_FL_PUNCH_HOLE, but the pages are LODGE_PAGE_DISCARDED until they are
- * touched: absent when they are read, private when they are written.
+ * touched: absent when they are read, private when they are written. The flags are for
+ * a guest that may use pages again before it is known that it had given them up.
  */
 struct lodge_memory_discard {
 	__u32 size;
@@ -324,6 +330,7 @@ enum {
 	LODGE_CMD_DOMAIN_SET,
 	LODGE_CMD_DOMAIN_MERGE,
 	LODGE_CMD_MAP_GET,
+	LODGE_CMD_SWAP_GET,
 
 	__LODGE_CMD_MAX,
 	LODGE_CMD_MAX = (__LODGE_CMD_MAX - 1)
@@ -393,6 +400,10 @@ enum {
 	LODGE_A_BALLOON_RESIDENT,
 	LODGE_A_BALLOON_ACTIVE,
 	LODGE_A_BALLOON_STAT,
+	LODGE_A_BALLOON_RECLAIMED,
+	LODGE_A_BALLOON_DOMAIN,
+	LODGE_A_BALLOON_HINT,
+	LODGE_A_BALLOON_HINTED,
 
 	__LODGE_A_BALLOON_MAX,
 	LODGE_A_BALLOON_MAX = (__LODGE_A_BALLOON_MAX - 1)
@@ -414,6 +425,9 @@ enum {
 	LODGE_A_POLICY_RESERVE,
 	LODGE_A_POLICY_KSM_BUDGET,
 	LODGE_A_POLICY_KSM_PASS_MS,
+	LODGE_A_POLICY_PATIENCE_MS,
+	LODGE_A_POLICY_POOL_PERCENT,
+	LODGE_A_POLICY_COLD_MS,
 
 	__LODGE_A_POLICY_MAX,
 	LODGE_A_POLICY_MAX = (__LODGE_A_POLICY_MAX - 1)
@@ -458,6 +472,19 @@ enum {
 	LODGE_A_MAP_MAX = (__LODGE_A_MAP_MAX - 1)
 };
 
+enum {
+	LODGE_A_SWAP_PAD = 1,
+	LODGE_A_SWAP_BYTES,
+	LODGE_A_SWAP_USED,
+	LODGE_A_SWAP_WRITTEN,
+	LODGE_A_SWAP_READ,
+	LODGE_A_SWAP_ERRORS,
+	LODGE_A_SWAP_POOL,
+
+	__LODGE_A_SWAP_MAX,
+	LODGE_A_SWAP_MAX = (__LODGE_A_SWAP_MAX - 1)
+};
+
 /*
  * The balloon of a VM: Documentation/balloon.rst. Amounts are in bytes, rounded down
  * to whole pages; target and actual are what the guest has, not what it gave.
@@ -478,6 +505,8 @@ enum {
  * @memory: what the guest has with an empty balloon; 0 takes the balloon away
  * @reservation: no target is below
  * @target: without LODGE_BALLOON_AUTO: from @reservation to @memory
+ * @domain: with which of its user's VMs it shares memory: a name that ends with a
+ *	zero byte, or nothing for the user's default domain
  */
 struct lodge_balloon_config {
 	__u32 size;
@@ -487,6 +516,7 @@ struct lodge_balloon_config {
 	__u64 memory;
 	__u64 reservation;
 	__u64 target;
+	char domain[LODGE_DOMAIN_NAME_MAX];
 };
 
 /**
@@ -496,6 +526,7 @@ struct lodge_balloon_config {
  * @actual: what the guest has now
  * @valid: bit n says that stat[n] is known
  * @stat: by VIRTIO_BALLOON_S_*, as the guest tells them
+ * @hinted: bytes that the guest has told to be free, when it was last asked
  */
 struct lodge_balloon_report {
 	__u32 size;
@@ -503,6 +534,7 @@ struct lodge_balloon_report {
 	__u64 actual;
 	__u64 valid;
 	__u64 stat[LODGE_BALLOON_NR_STATS];
+	__u64 hinted;
 };
 
 /**
@@ -519,6 +551,10 @@ struct lodge_balloon_report {
  * @active: what the guest is estimated to use
  * @valid: as reported
  * @stat: as reported
+ * @reclaimed: bytes taken so far because the guest didn't give them
+ * @domain: as set
+ * @hints: how often the guest was to be asked which pages are free
+ * @hinted: as reported
  */
 struct lodge_balloon_state {
 	__u32 size;
@@ -533,6 +569,10 @@ struct lodge_balloon_state {
 	__u64 active;
 	__u64 valid;
 	__u64 stat[LODGE_BALLOON_NR_STATS];
+	__u64 reclaimed;
+	char domain[LODGE_DOMAIN_NAME_MAX];
+	__u64 hints;
+	__u64 hinted;
 };
 
 /* On a VM. The size is in the structure and not in the number. */

@@ -10,7 +10,8 @@
  * (LODGE_BALLOON_REPORT).
  *
  * Objects. A balloon (struct lodge_balloon) is its VM's, charged to who made it, and
- * goes with the VM. The VMs of one user are a domain. In a domain memory is divided
+ * goes with the VM. The VMs of one user are a domain, or several with a name each, that
+ * have equal parts of what the user has. In a domain memory is divided
  * by shares, with a tax on what is idle: policy.c, which is arithmetic and
  * nothing else. A VM whose target was set by hand takes part with what it was given.
  * How much there is to be divided is a parameter, or follows from what the host
@@ -19,13 +20,13 @@
  * All of that is done by one delayed work, once a period, while any VM wants its
  * target computed, and without sampling when something was set.
  *
- * What is divided is what guests should have. None is made to comply: a guest that
- * has no driver, or an evil one, keeps what it has, and what others get is then
- * more than there is.
+ * What is divided is what guests should have. A guest that has no driver, or an evil
+ * one, has some time to comply (balloon_patience_ms), and from each answer anew. Then what
+ * it owes is taken, from its lodge memory, as far as it doesn't use that: press.c.
  *
  * Locks. balloon_lock is held for all of it. It is taken with no other lock held but
  * lodge_vms_lock, and npt.lock is taken under it, and vm->srcu for reading. Nobody waits for a
- * vCPU, or for SRCU, under it.
+ * vCPU, or for SRCU, under it, and nothing is reclaimed.
  */
 #include <linux/eventfd.h>
 #include <linux/mm.h>
@@ -50,6 +51,11 @@ struct lodge_balloon {
 	u64 memory, reservation, target;	/* pages */
 	u64 actual, valid;			/* as reported */
 	u64 stat[LODGE_BALLOON_NR_STATS];
+	char domain[LODGE_DOMAIN_NAME_MAX];
+	bool behind;		/* it has more than it shall have, */
+	unsigned long due;	/* but not for longer than that: jiffies */
+	u64 reclaimed;		/* pages taken therefore */
+	u64 hints, hinted;	/* asked for, and bytes that came of it */
 	struct lodge_claim claim;
 	struct lodge_estimate estimate;
 	struct lodge_sample sample;
@@ -63,9 +69,20 @@ static unsigned int balloon_tax = 75;
 static unsigned int balloon_budget;
 static unsigned int balloon_reserve;
 static unsigned int balloon_period_ms = 5000;
+static unsigned int balloon_patience_ms = 30000;
 
 static void work_fn(struct work_struct *work);
 static DECLARE_DELAYED_WORK(balloon_work, work_fn);
+static void press_fn(struct work_struct *work);
+static DECLARE_DELAYED_WORK(press_work, press_fn);
+
+/* Guests are to be waited for longer, or less long. */
+static void patience_changed(void)
+{
+	/* Not at load. */
+	if (!list_empty_careful(&balloons))
+		mod_delayed_work(system_unbound_wq, &press_work, 0);
+}
 
 /**
  * lodge_balloon_rates - the parameters of this room
@@ -77,6 +94,7 @@ void lodge_balloon_rates(struct lodge_balloon_rates *r)
 	r->period_ms = READ_ONCE(balloon_period_ms);
 	r->budget = READ_ONCE(balloon_budget);
 	r->reserve = READ_ONCE(balloon_reserve);
+	r->patience_ms = READ_ONCE(balloon_patience_ms);
 }
 
 /**
@@ -88,12 +106,14 @@ void lodge_balloon_rates(struct lodge_balloon_rates *r)
 int lodge_balloon_set_rates(const struct lodge_balloon_rates *r)
 {
 	if (r->tax > LODGE_MAX_TAX || r->period_ms < MIN_PERIOD_MS ||
-	    r->period_ms > MAX_PERIOD_MS)
+	    r->period_ms > MAX_PERIOD_MS || r->patience_ms > MAX_PERIOD_MS)
 		return -EINVAL;
 	WRITE_ONCE(balloon_tax, r->tax);
 	WRITE_ONCE(balloon_period_ms, r->period_ms);
 	WRITE_ONCE(balloon_budget, r->budget);
 	WRITE_ONCE(balloon_reserve, r->reserve);
+	WRITE_ONCE(balloon_patience_ms, r->patience_ms);
+	patience_changed();
 	if (delayed_work_pending(&balloon_work))
 		mod_delayed_work(system_unbound_wq, &balloon_work, 0);
 	return 0;
@@ -114,6 +134,19 @@ static int set_period(const char *val, const struct kernel_param *kp)
 	return ret;
 }
 
+static int set_patience(const char *val, const struct kernel_param *kp)
+{
+	int ret = param_set_uint_minmax(val, kp, 0, MAX_PERIOD_MS);
+
+	if (!ret)
+		patience_changed();
+	return ret;
+}
+
+static const struct kernel_param_ops patience_ops = {
+	.set = set_patience, .get = param_get_uint,
+};
+
 static const struct kernel_param_ops tax_ops = {
 	.set = set_tax, .get = param_get_uint,
 };
@@ -130,6 +163,9 @@ module_param(balloon_budget, uint, 0644);
 MODULE_PARM_DESC(balloon_budget, "MiB for the guests of one user; 0: as the host has it");
 module_param(balloon_reserve, uint, 0644);
 MODULE_PARM_DESC(balloon_reserve, "MiB that the host shall keep available; 0: an eighth of its memory");
+
+module_param_cb(balloon_patience_ms, &patience_ops, &balloon_patience_ms, 0644);
+MODULE_PARM_DESC(balloon_patience_ms, "milliseconds after which what a guest doesn't give is compressed or swapped; 0: never");
 
 static u64 mib_to_pages(unsigned int mib)
 {
@@ -166,6 +202,22 @@ static u64 active(const struct lodge_balloon *b)
 				     b->memory);
 }
 
+/* A guest has, or hasn't, just given something: how long is it waited for? */
+static void expect(struct lodge_balloon *b, bool answered)
+{
+	unsigned long patience = msecs_to_jiffies(READ_ONCE(balloon_patience_ms));
+	bool was_behind = b->behind;
+
+	b->behind = patience && b->actual > b->target;
+	if (!b->behind)
+		return;
+	/* Patience may have become less. */
+	if (was_behind && !answered && time_before_eq(b->due, jiffies + patience))
+		return;
+	b->due = jiffies + patience;
+	queue_delayed_work(system_unbound_wq, &press_work, patience);
+}
+
 /* What is hardly a change isn't told: guests would never come to rest. */
 static void aim(struct lodge_balloon *b, u64 target)
 {
@@ -175,20 +227,45 @@ static void aim(struct lodge_balloon *b, u64 target)
 		      target != b->claim.max))
 		return;
 	b->target = target;
+	expect(b, false);
 	if (b->event)
 		lodge_eventfd_signal(b->event);
+}
+
+static bool same_user(const struct lodge_balloon *a, const struct lodge_balloon *b)
+{
+	return uid_eq(a->vm->uid, b->vm->uid);
 }
 
 static bool same_domain(const struct lodge_balloon *a,
 			const struct lodge_balloon *b)
 {
-	return uid_eq(a->vm->uid, b->vm->uid);
+	return same_user(a, b) && !strcmp(a->domain, b->domain);
 }
 
 static bool ends_domain(struct lodge_balloon *b)
 {
 	return list_is_last(&b->list, &balloons) ||
 	       !same_domain(b, list_next_entry(b, list));
+}
+
+static bool ends_user(struct lodge_balloon *b)
+{
+	return list_is_last(&b->list, &balloons) ||
+	       !same_user(b, list_next_entry(b, list));
+}
+
+/* How many domains a user has, of whom @b is the first balloon. */
+static u64 user_domains(struct lodge_balloon *b)
+{
+	u64 nr = 0;
+
+	list_for_each_entry_from(b, &balloons, list) {
+		nr += ends_domain(b);
+		if (ends_user(b))
+			break;
+	}
+	return nr;
 }
 
 static void share_domain(struct list_head *claims, u64 budget)
@@ -212,18 +289,19 @@ static s64 host_spare(void)
 static void share_all(void)
 {
 	u64 budget = mib_to_pages(READ_ONCE(balloon_budget));
-	u64 held = 0, all_held = 0, domains = 0;
+	u64 held = 0, all_held = 0, users = 0, domains = 0;
 	s64 spare = host_spare();
 	struct lodge_balloon *b;
 	LIST_HEAD(claims);
 
 	list_for_each_entry(b, &balloons, list) {
 		all_held += resident(b->vm);
-		domains += ends_domain(b);
+		users += ends_user(b);
 	}
 	list_for_each_entry(b, &balloons, list) {
 		u64 has = resident(b->vm);
 
+		domains = domains ?: user_domains(b);
 		b->claim.shares = b->shares;
 		b->claim.min = b->automatic ? b->reservation : b->target;
 		b->claim.max = b->automatic ? b->memory : b->target;
@@ -232,10 +310,13 @@ static void share_all(void)
 		held += has;
 		if (!ends_domain(b))
 			continue;
-		share_domain(&claims, budget ?:
+		/* Nobody has more by having more domains. */
+		share_domain(&claims, budget ? div64_u64(budget, domains) :
 			     lodge_policy_budget(min(held, all_held), all_held,
-						 domains, spare));
+						 users * domains, spare));
 		held = 0;
+		if (ends_user(b))
+			domains = 0;
 	}
 }
 
@@ -277,17 +358,79 @@ static void remove_balloon(struct lodge_balloon *b)
 	b->vm->balloon = NULL;
 }
 
-static void add_balloon(struct lodge_vm *vm, struct lodge_balloon *b)
+/* Beside those of its domain, else beside those of its user. */
+static void put_in_domain(struct lodge_balloon *b, const char *domain)
 {
-	struct list_head *after = &balloons;
+	struct list_head *user = &balloons, *after = NULL;
 	struct lodge_balloon *other;
 
-	b->vm = vm;
-	list_for_each_entry(other, &balloons, list)
+	list_del_init(&b->list);
+	strscpy(b->domain, domain, sizeof(b->domain));
+	list_for_each_entry(other, &balloons, list) {
 		if (same_domain(other, b))
 			after = &other->list;
-	list_add(&b->list, after);
-	vm->balloon = b;
+		if (same_user(other, b))
+			user = &other->list;
+	}
+	list_add(&b->list, after ?: user);
+}
+
+/* Those that are behind their target for too long, by their VMs' ids, one after another. */
+static bool next_overdue(u64 *id, struct lodge_press *press)
+{
+	struct lodge_balloon *b, *next = NULL;
+
+	mutex_lock(&balloon_lock);
+	list_for_each_entry(b, &balloons, list) {
+		expect(b, false);
+		if (b->behind && time_after_eq(jiffies, b->due) && b->vm->id > *id &&
+		    (!next || b->vm->id < next->vm->id))
+			next = b;
+	}
+	if (next) {
+		*id = next->vm->id;
+		press->target = next->target;
+		press->actual = next->actual;
+		press->floor = next->reservation;
+		lodge_press_plan(next->vm, press);
+	}
+	mutex_unlock(&balloon_lock);
+	return next;
+}
+
+/* So much was taken from a VM. When to look again; 0: nothing is left to be done. */
+static unsigned long pressed(u64 id, u64 pages)
+{
+	unsigned long period = msecs_to_jiffies(READ_ONCE(balloon_period_ms));
+	unsigned long now = jiffies, next = ULONG_MAX;
+	struct lodge_balloon *b;
+
+	mutex_lock(&balloon_lock);
+	list_for_each_entry(b, &balloons, list) {
+		if (b->vm->id == id)
+			b->reclaimed += pages;
+		if (b->behind)
+			next = min(next, time_after(b->due, now) ? b->due - now : period);
+	}
+	mutex_unlock(&balloon_lock);
+	return next == ULONG_MAX ? 0 : max(next, 1ul);
+}
+
+static void press_fn(struct work_struct *work)
+{
+	struct lodge_press press;
+	unsigned long next;
+	u64 id = 0, pages;
+	bool more = false;
+
+	while (next_overdue(&id, &press)) {
+		pages = press.want ? lodge_press(&press) : 0;
+		more |= pages == LODGE_PRESS_MAX;
+		pressed(id, pages);
+	}
+	next = pressed(0, 0);
+	if (next)
+		queue_delayed_work(system_unbound_wq, &press_work, more ? HZ / 10 : next);
 }
 
 /* By hand or not, and the others get what that leaves them. */
@@ -300,6 +443,7 @@ static void set_aim(struct lodge_balloon *b, bool automatic, u64 target)
 	else
 		b->target = clamp(automatic ? b->target : target,
 				  b->reservation, b->memory);
+	expect(b, false);
 	share_all();
 	run_again();
 }
@@ -316,9 +460,12 @@ static struct lodge_balloon *set_locked(struct lodge_vm *vm,
 	} else {
 		b = fresh;
 		fresh = NULL;
-		add_balloon(vm, b);
+		b->vm = vm;
+		vm->balloon = b;
+		INIT_LIST_HEAD(&b->list);
 		b->actual = c->memory >> PAGE_SHIFT;
 	}
+	put_in_domain(b, c->domain);
 	b->shares = c->shares;
 	b->memory = c->memory >> PAGE_SHIFT;
 	b->reservation = c->reservation >> PAGE_SHIFT;
@@ -344,7 +491,8 @@ static int take_away(struct lodge_vm *vm)
 
 static int check_config(const struct lodge_balloon_config *c)
 {
-	if (c->flags & ~LODGE_BALLOON_AUTO)
+	if (c->flags & ~LODGE_BALLOON_AUTO ||
+	    !memchr(c->domain, 0, sizeof(c->domain)))
 		return -EINVAL;
 	if (!c->memory)
 		return 0;
@@ -428,8 +576,11 @@ static int change_locked(struct lodge_balloon *b, const struct lodge_balloon_cha
 	b->reservation = reservation;
 	if (c->what & LODGE_CHANGE_SHARES)
 		b->shares = c->shares;
+	if (c->what & LODGE_CHANGE_DOMAIN)
+		put_in_domain(b, c->domain);
 	set_aim(b, automatic, target);
-	if (b->target != old && b->event)
+	b->hints += !!(c->what & LODGE_CHANGE_HINT);
+	if ((b->target != old || c->what & LODGE_CHANGE_HINT) && b->event)
 		lodge_eventfd_signal(b->event);
 	return 0;
 }
@@ -472,6 +623,10 @@ static void tell(const struct lodge_balloon *b, struct lodge_balloon_state *s)
 	s->active = min(active(b), b->memory) << PAGE_SHIFT;
 	s->valid = b->valid;
 	memcpy(s->stat, b->stat, sizeof(s->stat));
+	s->reclaimed = b->reclaimed << PAGE_SHIFT;
+	s->hints = b->hints;
+	s->hinted = b->hinted;
+	memcpy(s->domain, b->domain, sizeof(s->domain));
 }
 
 /**
@@ -534,6 +689,7 @@ int lodge_balloon_report(struct lodge_vm *vm, void __user *arg)
 {
 	struct lodge_balloon_report r;
 	struct lodge_balloon *b;
+	bool answered;
 	int ret;
 
 	ret = copy_in(&r, sizeof(r), arg);
@@ -544,8 +700,11 @@ int lodge_balloon_report(struct lodge_vm *vm, void __user *arg)
 	mutex_lock(&balloon_lock);
 	b = vm->balloon;
 	if (b) {
+		answered = min(r.actual >> PAGE_SHIFT, b->memory) < b->actual;
 		b->actual = min(r.actual >> PAGE_SHIFT, b->memory);
+		expect(b, answered);
 		b->valid = r.valid;
+		b->hinted = r.hinted;
 		memcpy(b->stat, r.stat, sizeof(b->stat));
 	}
 	mutex_unlock(&balloon_lock);
@@ -567,4 +726,5 @@ void lodge_balloon_destroy(struct lodge_vm *vm)
 void lodge_balloon_exit(void)
 {
 	cancel_delayed_work_sync(&balloon_work);
+	cancel_delayed_work_sync(&press_work);
 }

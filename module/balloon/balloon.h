@@ -32,6 +32,8 @@ struct lodge_sample {
 #define LODGE_CHANGE_AIM		BIT(0)
 #define LODGE_CHANGE_SHARES		BIT(1)
 #define LODGE_CHANGE_RESERVATION	BIT(2)
+#define LODGE_CHANGE_DOMAIN		BIT(3)
+#define LODGE_CHANGE_HINT		BIT(4)	/* the guest is asked what is free */
 
 /**
  * struct lodge_balloon_change - what others than a VM's launcher may set
@@ -40,6 +42,7 @@ struct lodge_sample {
  * @target: bytes
  * @shares: 1 to LODGE_BALLOON_MAX_SHARES
  * @reservation: bytes
+ * @domain: a name, or "" for the user's default domain
  */
 struct lodge_balloon_change {
 	u32 what;
@@ -47,6 +50,7 @@ struct lodge_balloon_change {
 	u64 target;
 	u32 shares;
 	u64 reservation;
+	const char *domain;
 };
 
 /**
@@ -55,17 +59,22 @@ struct lodge_balloon_change {
  * @period_ms: between two computations
  * @budget: MiB for each domain, or 0
  * @reserve: MiB, or 0
+ * @patience_ms: how long guests have to answer, or 0
  */
 struct lodge_balloon_rates {
 	u32 tax;
 	u32 period_ms;
 	u32 budget;
 	u32 reserve;
+	u32 patience_ms;
 };
 
 /* Both under vm->srcu or, for a VM that has no slots to lose, nothing. */
 u32 lodge_sample_end(struct lodge_vm *vm, const struct lodge_sample *s);
 void lodge_sample_begin(struct lodge_vm *vm, struct lodge_sample *s);
+
+void lodge_press_plan(struct lodge_vm *vm, struct lodge_press *p);
+u64 lodge_press(const struct lodge_press *p);
 
 int lodge_balloon_set(struct lodge_vm *vm, void __user *arg);
 int lodge_balloon_get(struct lodge_vm *vm, void __user *arg);

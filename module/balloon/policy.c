@@ -104,6 +104,25 @@ u64 lodge_policy_budget(u64 held, u64 all_held, u64 domains, s64 spare)
 }
 
 /**
+ * lodge_policy_press - how much to take from a guest that doesn't give it
+ * @pages: of its lodge memory that can be taken
+ * @packed: pages that what was taken before needs still
+ * @p: what it has, and shall have
+ *
+ * No more than it owes, than what it really has beyond its target, and than leaves its floor.
+ *
+ * Return: pages, LODGE_PRESS_MAX at most.
+ */
+u64 lodge_policy_press(u64 pages, u64 packed, const struct lodge_press *p)
+{
+	u64 owed = p->actual > p->target ? p->actual - p->target : 0;
+	u64 beyond = pages + packed > p->target ? pages + packed - p->target : 0;
+	u64 above = pages > p->floor ? pages - p->floor : 0;
+
+	return min3(min(owed, beyond), above, (u64)LODGE_PRESS_MAX);
+}
+
+/**
  * lodge_estimate_add - what a sampling period has found
  * @e: the estimate; all 0 before the first one
  * @touched: pages that were touched,

@@ -6,8 +6,15 @@
 #include <linux/list.h>
 #include <linux/types.h>
 
+struct lodge_object;
+struct lodge_pool;
+
 /* Hundredths of an idle page's price that are tax: 0 to this. */
 #define LODGE_MAX_TAX	99
+/* Objects of a VM that are looked at. */
+#define LODGE_PRESS_OBJECTS	16
+/* Pages that are taken at a time. */
+#define LODGE_PRESS_MAX		4096
 
 /**
  * struct lodge_claim - what one VM of a domain may have
@@ -38,6 +45,27 @@ struct lodge_estimate {
 	u32 last, fast, slow;
 };
 
+/**
+ * struct lodge_press - what is taken from a VM whose guest doesn't give it
+ * @target: pages that it shall have
+ * @actual: and has, by its own account
+ * @floor: pages of it that stay in memory
+ * @want: pages to be taken
+ * @nr: objects that it has
+ * @part: these, which may be gone: each with its pool and its inode's number
+ */
+struct lodge_press {
+	u64 target, actual, floor;
+	u64 want;
+	unsigned int nr;
+	struct {
+		struct lodge_object *object;
+		struct lodge_pool *pool;
+		unsigned long ino;
+	} part[LODGE_PRESS_OBJECTS];
+};
+
+u64 lodge_policy_press(u64 pages, u64 packed, const struct lodge_press *p);
 void lodge_policy_share(struct list_head *claims, u64 budget, unsigned int tax);
 u64 lodge_policy_budget(u64 held, u64 all_held, u64 domains, s64 spare);
 void lodge_estimate_add(struct lodge_estimate *e, u32 touched, u32 sampled);

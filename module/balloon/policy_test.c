@@ -184,6 +184,25 @@ static void budgets(struct kunit *test)
 			(u64)S64_MAX);
 }
 
+static void pressing(struct kunit *test)
+{
+	struct lodge_press p = { .target = 1000, .actual = 3000, .floor = 500 };
+
+	KUNIT_EXPECT_EQ(test, lodge_policy_press(2000, 0, &p), 1000ull);
+	KUNIT_EXPECT_EQ(test, lodge_policy_press(2000, 100, &p), 1100ull);
+	/* It hasn't touched more than it shall have; it owes less. */
+	KUNIT_EXPECT_EQ(test, lodge_policy_press(1000, 0, &p), 0ull);
+	KUNIT_EXPECT_EQ(test, lodge_policy_press(9000, 0, &p), 2000ull);
+	/* The floor stays, whatever what was taken needs. */
+	KUNIT_EXPECT_EQ(test, lodge_policy_press(600, 900, &p), 100ull);
+	KUNIT_EXPECT_EQ(test, lodge_policy_press(500, 900, &p), 0ull);
+	p.actual = 1000;
+	KUNIT_EXPECT_EQ(test, lodge_policy_press(9000, 0, &p), 0ull);
+	p.actual = MAX_PAGES;
+	KUNIT_EXPECT_EQ(test, lodge_policy_press(MAX_PAGES, MAX_PAGES, &p),
+			(u64)LODGE_PRESS_MAX);
+}
+
 static void estimates(struct kunit *test)
 {
 	struct lodge_estimate e = { };
@@ -214,6 +233,7 @@ static struct kunit_case policy_cases[] = {
 	KUNIT_CASE(converges),
 	KUNIT_CASE(hostile),
 	KUNIT_CASE(budgets),
+	KUNIT_CASE(pressing),
 	KUNIT_CASE(estimates),
 	{}
 };

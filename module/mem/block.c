@@ -44,9 +44,9 @@ static bool is_empty(struct lodge_object *o, pgoff_t base, bool *seen)
 
 	*seen = false;
 	xas_for_each(&xas, entry, base + LODGE_BLOCK_PAGES - 1) {
-		if (entry != ENTRY_HOLE)
+		if (entry != ENTRY_HOLE && entry != ENTRY_DISCARDED)
 			return false;
-		*seen = true;
+		*seen |= entry == ENTRY_HOLE;
 	}
 	return true;
 }
@@ -82,11 +82,13 @@ static struct page *new_block(struct lodge_object *o, pgoff_t base)
 /* Under the entries' lock; all that it takes is there. */
 static void store_block(struct xa_state *xas, pgoff_t base, struct page *page)
 {
+	struct lodge_object *o = container_of(xas->xa, struct lodge_object, entries);
 	int i;
 
 	xas_set(xas, base);
 	for (i = 0; i < LODGE_BLOCK_PAGES; i++) {
-		xas_next(xas);
+		if (xas_next(xas) == ENTRY_DISCARDED)
+			atomic_long_dec(&o->pages[LODGE_PAGE_DISCARDED]);
 		xas_store(xas, page + i);
 		xas_set_mark(xas, LODGE_WRITTEN);
 	}

@@ -238,11 +238,16 @@ static loff_t object_llseek(struct file *file, loff_t pos, int whence)
 }
 
 /* Of pages that go by the guest's wish it is remembered. Under the inode's lock. */
-static void discard(struct inode *inode, pgoff_t first, pgoff_t last)
+static void discard(struct lodge_object *o, pgoff_t first, pgoff_t last, u32 flags)
 {
-	unmap_mapping_range(inode->i_mapping, (loff_t)first << PAGE_SHIFT,
-			    (loff_t)(last - first + 1) << PAGE_SHIFT, 0);
-	lodge_object_discard(lodge_object(inode), first, last);
+	if (!(flags & LODGE_DISCARD_UNWRITTEN))
+		lodge_object_unview(o, first, last - first + 1);
+	if (flags & LODGE_DISCARD_WATCH)
+		lodge_object_watch(o, first, last);
+	else if (flags)
+		lodge_object_discard_still(o, first, last);
+	else
+		lodge_object_discard(o, first, last);
 }
 
 /* Whole pages go, parts are cleared. Under the inode's lock. */
@@ -368,12 +373,34 @@ static int put_args(void __user *to, const void *args, size_t max, u32 size)
 	return copy_to_user(to, args, min_t(size_t, max, size)) ? -EFAULT : 0;
 }
 
+/**
+ * lodge_object_info - count an object's pages, and what became of them
+ * @o: the object; under RCU it may be about to be freed
+ * @info: to which all of that is added
+ */
+void lodge_object_info(const struct lodge_object *o, struct lodge_memory_info *info)
+{
+	int i;
+
+	info->bytes += i_size_read(&o->inode);
+	for (i = LODGE_PAGE_PRIVATE; i < LODGE_PAGE_STATES; i++)
+		info->pages[i] += atomic_long_read(&o->pages[i]);
+	info->merged += atomic_long_read(&o->merged);
+	info->broken += atomic_long_read(&o->broken);
+	info->compressed += atomic_long_read(&o->compressed);
+	info->decompressed += atomic_long_read(&o->decompressed);
+	info->incompressible += atomic_long_read(&o->incompressible);
+	info->packed += atomic_long_read(&o->packed);
+	info->swapped_out += atomic_long_read(&o->swapped_out);
+	info->swapped_in += atomic_long_read(&o->swapped_in);
+}
+
 static long object_info(struct lodge_object *o, void __user *arg)
 {
 	struct lodge_memory_info info;
 	u32 size;
-	int i, ret = lodge_args_get(&info, sizeof(info),
-				    offsetofend(typeof(info), bytes), arg, &size);
+	int ret = lodge_args_get(&info, sizeof(info),
+				 offsetofend(typeof(info), bytes), arg, &size);
 
 	if (ret)
 		return ret;
@@ -382,19 +409,9 @@ static long object_info(struct lodge_object *o, void __user *arg)
 	memset(&info, 0, sizeof(info));
 	info.size = size;
 	info.flags = READ_ONCE(o->mergeable) ? LODGE_MEMORY_MERGEABLE : 0;
-	info.bytes = i_size_read(&o->inode);
-	for (i = LODGE_PAGE_PRIVATE; i < LODGE_PAGE_STATES; i++)
-		info.pages[i] = atomic_long_read(&o->pages[i]);
-	info.merged = atomic_long_read(&o->merged);
-	info.broken = atomic_long_read(&o->broken);
+	lodge_object_info(o, &info);
 	strscpy(info.domain, lodge_domain_name(o->domain), sizeof(info.domain));
-	info.compressed = atomic_long_read(&o->compressed);
-	info.decompressed = atomic_long_read(&o->decompressed);
-	info.incompressible = atomic_long_read(&o->incompressible);
-	info.packed = atomic_long_read(&o->packed);
 	info.pool = lodge_pool_bytes(o->pool);
-	info.swapped_out = atomic_long_read(&o->swapped_out);
-	info.swapped_in = atomic_long_read(&o->swapped_in);
 	return put_args(arg, &info, sizeof(info), size);
 }
 
@@ -495,13 +512,13 @@ static long object_discard(struct lodge_object *o, void __user *arg)
 
 	if (ret)
 		return ret;
-	if (d.flags || d.first > U32_MAX || d.count > U32_MAX)
+	if (d.flags > LODGE_DISCARD_UNWRITTEN || d.first > U32_MAX || d.count > U32_MAX)
 		return -EINVAL;
 	inode_lock(inode);
 	end = min_t(u64, d.first + d.count,
 		    DIV_ROUND_UP((u64)i_size_read(inode), PAGE_SIZE));
 	if (d.first < end) {
-		discard(inode, d.first, end - 1);
+		discard(o, d.first, end - 1, d.flags);
 		lodge_inode_changed(inode);
 	}
 	inode_unlock(inode);

@@ -163,6 +163,14 @@ int lodge_view_get(struct lodge_slot *slot, unsigned long hva, bool write,
 		   struct lodge_page *page);
 bool lodge_view_widen(struct lodge_page *page);
 void lodge_view_put(struct lodge_page *page, bool dirty);
+
+/* Objects of a VM that are looked for. */
+#define LODGE_VIEW_OBJECTS	16
+struct lodge_memory_info;
+struct lodge_object;
+unsigned int lodge_view_objects(struct lodge_vm *vm,
+				struct lodge_object *objects[LODGE_VIEW_OBJECTS]);
+void lodge_view_info(struct lodge_vm *vm, struct lodge_memory_info *info);
 void lodge_view_states(struct lodge_slot *slot, unsigned long hva, u8 *states, u32 nr);
 
 /* survey.c */

@@ -194,6 +194,7 @@ static void written(struct lodge_object *o, pgoff_t index, struct page *page)
 		return;
 	SetPageDirty(page);
 	xa_set_mark(&o->entries, index, LODGE_WRITTEN);
+	lodge_page_set_still(page, false);
 }
 
 /* A page that nobody sees yet becomes the object's; locked from here on. */
@@ -542,8 +543,8 @@ int lodge_object_get(struct lodge_object *o, pgoff_t index, bool write,
 		/* Charging can take long: nothing is locked. */
 		entry = xa_load(&o->entries, index);
 		ret = -EAGAIN;
-		if (lodge_entry_state(entry) == LODGE_PAGE_ABSENT &&
-		    lodge_block_fill(o, index))
+		if ((lodge_entry_state(entry) == LODGE_PAGE_ABSENT ||
+		     entry == ENTRY_DISCARDED) && lodge_block_fill(o, index))
 			continue;
 		spare = spare_new(o, entry);
 		if (!spare)
@@ -707,9 +708,11 @@ bool lodge_object_spilled(struct lodge_object *o, pgoff_t index, void *entry,
 
 /*
  * Drops what is at @first, and what follows it as far as it is private and
- * can be locked without waiting: one lock is enough to wait for. Where to go on.
+ * can be locked without waiting: one lock is enough to wait for. With @still only
+ * private pages that are. Where to go on.
  */
-static pgoff_t drop_run(struct lodge_object *o, pgoff_t first, pgoff_t last, void *to)
+static pgoff_t drop_run(struct lodge_object *o, pgoff_t first, pgoff_t last, void *to,
+			bool still)
 {
 	struct page *page[RUN];
 	void *entry[RUN];
@@ -721,6 +724,12 @@ static pgoff_t drop_run(struct lodge_object *o, pgoff_t first, pgoff_t last, voi
 		page[nr] = lock_entry(o, first + nr, !nr, &entry[nr]);
 		if (!page[nr])
 			break;
+		/* It is written under this lock. */
+		if (still && (lodge_entry_state(entry[nr]) != LODGE_PAGE_PRIVATE ||
+			      !lodge_page_still(page[nr]))) {
+			lodge_object_put(page[nr]);
+			break;
+		}
 		if (lodge_entry_state(entry[nr++]) == LODGE_PAGE_PRIVATE)
 			continue;
 		/* Others may have the same lock. */
@@ -729,7 +738,7 @@ static pgoff_t drop_run(struct lodge_object *o, pgoff_t first, pgoff_t last, voi
 		break;
 	}
 	if (!nr) {
-		if (!lodge_entry_away(entry[0]))
+		if (still || !lodge_entry_away(entry[0]))
 			return first + 1;
 		drop_away(o, first, entry[0], to);
 		/* It is there still if it wasn't that any more. */
@@ -793,8 +802,95 @@ void lodge_object_discard(struct lodge_object *o, pgoff_t first, pgoff_t last)
 		pgoff_t next = drop_empty(o, first, last, ENTRY_DISCARDED);
 
 		if (next == first)
-			next = drop_run(o, first, last, ENTRY_DISCARDED);
+			next = drop_run(o, first, last, ENTRY_DISCARDED, false);
 		first = next;
+		cond_resched();
+	}
+}
+
+/* Locks what is private, and free at the moment. */
+static pgoff_t watch_collect(struct lodge_object *o, pgoff_t first, pgoff_t last,
+			     struct page **pages, int *nr)
+{
+	XA_STATE(xas, &o->entries, first);
+	struct page *page;
+
+	*nr = 0;
+	xas_lock(&xas);
+	xas_for_each(&xas, page, last) {
+		if (lodge_entry_state(page) != LODGE_PAGE_PRIVATE || !trylock_page(page))
+			continue;
+		get_page(page);
+		pages[(*nr)++] = page;
+		if (*nr == RUN)
+			break;
+	}
+	first = page ? xas.xa_index + 1 : last + 1;
+	xas_unlock(&xas);
+	return first;
+}
+
+/* A page that is locked, and in no view, is written no more without being noted. */
+static void watch_page(struct lodge_object *o, struct page *page)
+{
+	pgoff_t index = lodge_page_offset(page);
+
+	lodge_page_set_offset(page, index, lodge_page_rest(page), lodge_page_backoff(page));
+	/* Who holds it may be about to write. */
+	if (page_count(page) == 2) {
+		/* It isn't what it was when it was hashed. */
+		if (PageDirty(page))
+			lodge_ksm_forget(o, page);
+		ClearPageDirty(page);
+		lodge_page_set_still(page, true);
+	}
+	lodge_object_put(page);
+}
+
+/**
+ * lodge_object_watch - from here on it is noted which pages are written
+ * @o: the object
+ * @first: the first page
+ * @last: the last one
+ *
+ * Of those that are held, busy, shared, compressed or swapped it isn't known, nor
+ * of those that merging or reclaim looks at later.
+ *
+ * Context: may sleep; the caller has no page of the object locked.
+ */
+void lodge_object_watch(struct lodge_object *o, pgoff_t first, pgoff_t last)
+{
+	struct page *pages[RUN];
+	int nr, i;
+
+	while (first <= last && !fatal_signal_pending(current)) {
+		pgoff_t next = watch_collect(o, first, last, pages, &nr);
+
+		if (nr)
+			lodge_object_unview(o, lodge_page_offset(pages[0]), next -
+					    lodge_page_offset(pages[0]));
+		for (i = 0; i < nr; i++)
+			watch_page(o, pages[i]);
+		first = next;
+		cond_resched();
+	}
+}
+
+/**
+ * lodge_object_discard_still - discard what was not written since it is watched
+ * @o: the object
+ * @first: the first page
+ * @last: the last one
+ *
+ * Context: as lodge_object_discard().
+ */
+void lodge_object_discard_still(struct lodge_object *o, pgoff_t first, pgoff_t last)
+{
+	unsigned long index = first;
+
+	while (index <= last && !fatal_signal_pending(current) &&
+	       xa_find(&o->entries, &index, last, XA_PRESENT)) {
+		index = drop_run(o, index, last, ENTRY_DISCARDED, true);
 		cond_resched();
 	}
 }
@@ -814,7 +910,7 @@ void lodge_object_drop(struct lodge_object *o, pgoff_t first, pgoff_t last)
 	while (index <= last && xa_find(&o->entries, &index, last, XA_PRESENT)) {
 		next = drop_empty(o, index, last, NULL);
 		if (next == index)
-			next = drop_run(o, index, last, NULL);
+			next = drop_run(o, index, last, NULL, false);
 		cond_resched();
 		if (next < index)
 			break;

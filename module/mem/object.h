@@ -171,13 +171,24 @@ static inline bool lodge_page_stiff(const struct page *page)
 	return page->index & BIT_ULL(50);
 }
 
+/* Not written since lodge_object_watch(). */
+static inline bool lodge_page_still(const struct page *page)
+{
+	return page->index & BIT_ULL(51);
+}
+
+static inline void lodge_page_set_still(struct page *page, bool still)
+{
+	page->index = (page->index & ~BIT_ULL(51)) | (u64)still << 51;
+}
+
 static inline void lodge_page_set_aged(struct page *page, bool stiff)
 {
 	page->index = (page->index & (BIT_ULL(48) - 1)) | BIT_ULL(49) |
 		      (u64)stiff << 50;
 }
 
-/* And it is in no view. */
+/* And it is in no view; whether it is still isn't known any more. */
 static inline void lodge_page_set_offset(struct page *page, pgoff_t offset,
 					 u8 rest, u8 backoff)
 {
@@ -194,6 +205,8 @@ struct page *lodge_object_try(struct lodge_object *o, pgoff_t index, bool write)
 struct page *lodge_object_peek(struct lodge_object *o, pgoff_t index);
 void lodge_object_drop(struct lodge_object *o, pgoff_t first, pgoff_t last);
 void lodge_object_discard(struct lodge_object *o, pgoff_t first, pgoff_t last);
+void lodge_object_watch(struct lodge_object *o, pgoff_t first, pgoff_t last);
+void lodge_object_discard_still(struct lodge_object *o, pgoff_t first, pgoff_t last);
 int lodge_object_zero(struct lodge_object *o, loff_t from, loff_t to);
 void lodge_object_unview(struct lodge_object *o, pgoff_t first, pgoff_t nr);
 void lodge_object_replace(struct lodge_object *o, pgoff_t index, void *old, void *new);
@@ -264,6 +277,7 @@ bool lodge_object_mapped(const struct vm_area_struct *vma);
 extern const struct file_operations lodge_object_fops;
 extern const struct inode_operations lodge_object_iops;
 struct file *lodge_object_file(u64 bytes, u32 flags, const char *domain);
+void lodge_object_info(const struct lodge_object *o, struct lodge_memory_info *info);
 long lodge_object_create(void __user *arg);
 int lodgefs_init(void);
 void lodgefs_exit(void);

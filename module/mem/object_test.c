@@ -427,6 +427,56 @@ static void discarded(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, xa_empty(&o->entries));
 }
 
+/* What was written since it is watched stays. */
+static void watched(struct kunit *test)
+{
+	struct pair *p = test->priv;
+	struct lodge_object *o = p->o[0];
+	struct page *page, *held;
+	int i;
+
+	for (i = 0; i < 12; i++)
+		fill(test, o, i, i + 1);
+	fill(test, p->o[1], 0, 1);
+	fill(test, p->o[1], 1, 2);
+	KUNIT_EXPECT_EQ(test, merge(test, o) + merge(test, p->o[1]), 2);
+	KUNIT_EXPECT_EQ(test, state(o, 1), LODGE_PAGE_SHARED);
+	KUNIT_ASSERT_EQ(test, lodge_object_get(o, 5, true, &held), 0);
+	unlock_page(held);
+	/* Nothing is known before that. */
+	lodge_object_discard_still(o, 0, PAGES - 1);
+	KUNIT_EXPECT_EQ(test, nr(o, LODGE_PAGE_DISCARDED), 0);
+	lodge_object_watch(o, 0, 10);
+	lodge_object_watch(o, 0, 10);
+	put_page(held);
+	fill(test, o, 1, 9);
+	fill(test, o, 2, 9);
+	/* Hashed and clean again, but written. */
+	merge(test, o);
+	/* Read, which changes nothing. */
+	KUNIT_EXPECT_TRUE(test, is(o, 3, 4));
+	KUNIT_ASSERT_EQ(test, lodge_object_get(o, 4, false, &page), 0);
+	lodge_object_put(page);
+	fill(test, o, 20, 21);
+	/* Gone and back again. */
+	lodge_object_drop(o, 6, 6);
+	fill(test, o, 6, 9);
+	lodge_object_discard_still(o, 0, PAGES - 1);
+	for (i = 0; i < 12; i++) {
+		/* Shared, written, held, new, not watched. */
+		bool stays = i <= 2 || i == 5 || i == 6 || i == 11;
+
+		KUNIT_EXPECT_EQ_MSG(test, state(o, i) == LODGE_PAGE_DISCARDED, !stays,
+				    "page %d", i);
+	}
+	KUNIT_EXPECT_TRUE(test, is(o, 1, 9) && is(o, 2, 9) && is(o, 6, 9));
+	KUNIT_EXPECT_TRUE(test, is(o, 5, 6) && is(o, 7, 0));
+	KUNIT_EXPECT_TRUE(test, is(o, 11, 12) && is(o, 20, 21));
+	KUNIT_EXPECT_TRUE(test, is(p->o[1], 0, 1));
+	lodge_object_discard_still(o, 0, PAGES - 1);
+	KUNIT_EXPECT_TRUE(test, is(o, 2, 9));
+}
+
 /* To a file that is memory; @pages in it at most. */
 static struct file *swap_begin(struct kunit *test, unsigned int pages)
 {
@@ -607,6 +657,7 @@ static struct kunit_case object_cases[] = {
 	KUNIT_CASE(compressed),
 	KUNIT_CASE(compressed_and_merged),
 	KUNIT_CASE(discarded),
+	KUNIT_CASE(watched),
 	KUNIT_CASE(swapped),
 	KUNIT_CASE(spilled),
 	KUNIT_CASE(lost),

@@ -145,7 +145,26 @@ out:
 	return p;
 }
 
-/** lodge_pool_put - what lodge_pool_next() gave is needed no longer */
+/**
+ * lodge_pool_hold - keep a pool
+ * @p: which, if it is there still
+ *
+ * Return: whether it is; lodge_pool_put() lets it go.
+ */
+bool lodge_pool_hold(struct lodge_pool *p)
+{
+	struct lodge_pool *pool;
+	bool found = false;
+
+	mutex_lock(&pools_lock);
+	list_for_each_entry(pool, &pools, list)
+		found |= pool == p;
+	p->users += found;
+	mutex_unlock(&pools_lock);
+	return found;
+}
+
+/** lodge_pool_put - what lodge_pool_next() gave, or was held, is needed no longer */
 void lodge_pool_put(struct lodge_pool *p)
 {
 	mutex_lock(&pools_lock);
@@ -215,6 +234,18 @@ static unsigned long handle_of(const void *entry)
 	return ENTRY_WORD(entry) << 3;
 }
 
+/** lodge_pool_bytes - memory that a pool takes */
+u64 lodge_pool_bytes(const struct lodge_pool *p)
+{
+	return p->zs ? (u64)zs.get_total_pages(p->zs) << PAGE_SHIFT : 0;
+}
+
+/* For who only knows that there was a pool. */
+static void note_bytes(struct lodge_pool *p)
+{
+	WRITE_ONCE(p->bytes, lodge_pool_bytes(p));
+}
+
 /**
  * lodge_pool_pack - compress a page
  * @o: whose page it is
@@ -239,6 +270,7 @@ void *lodge_pool_pack(struct lodge_object *o, struct page *page)
 	old = set_active_memcg(p->memcg);
 	handle = zs.malloc(p->zs, len + sizeof(u16), GFP_PACKED);
 	set_active_memcg(old);
+	note_bytes(p);
 	if (IS_ERR_VALUE(handle))
 		return NULL;
 	/* Entries don't look like pointers to it. */
@@ -266,6 +298,7 @@ void lodge_pool_free(struct lodge_object *o, void *entry)
 	atomic_long_sub(*(u16 *)zs.map_object(p->zs, handle, ZS_MM_RO), &o->packed);
 	zs.unmap_object(p->zs, handle);
 	zs.free(p->zs, handle);
+	note_bytes(p);
 }
 
 /**
@@ -373,12 +406,6 @@ long lodge_pool_wake(struct mem_cgroup *memcg, unsigned long want,
 	return n;
 }
 
-/** lodge_pool_bytes - memory that a pool takes */
-u64 lodge_pool_bytes(const struct lodge_pool *p)
-{
-	return p->zs ? (u64)zs.get_total_pages(p->zs) << PAGE_SHIFT : 0;
-}
-
 /**
  * lodge_pool_init - there may be pools from here on
  * @shrinker: which wants to be called for cgroups that have one
@@ -389,7 +416,8 @@ int lodge_pool_init(struct shrinker *shrinker)
 {
 	int ret;
 
-	cache = KMEM_CACHE(lodge_pool, SLAB_ACCOUNT);
+	/* Under RCU what was a pool stays one, of whomever. */
+	cache = KMEM_CACHE(lodge_pool, SLAB_ACCOUNT | SLAB_TYPESAFE_BY_RCU);
 	if (!cache)
 		return -ENOMEM;
 	ret = list_lru_init_memcg(&lru, shrinker);

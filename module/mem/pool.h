@@ -28,6 +28,8 @@ struct zs_pool;
  * @objects: in the order in which they are looked through
  * @nr: how many
  * @pages: how many private ones they had when that was last counted
+ * @bytes: memory that it took when that last changed; also read under RCU, of a pool
+ *	that may be another one by then
  * @zs: compressed pages; NULL if there is no way to compress
  * @tfm: what compresses
  * @buffer: to which
@@ -42,6 +44,7 @@ struct lodge_pool {
 	struct list_head objects;
 	unsigned int nr;
 	unsigned long pages;
+	u64 bytes;
 	struct zs_pool *zs;
 	struct crypto_comp *tfm;
 	void *buffer;
@@ -59,6 +62,7 @@ long lodge_pool_wake(struct mem_cgroup *memcg, unsigned long want,
 		     struct workqueue_struct *queue);
 u64 lodge_pool_bytes(const struct lodge_pool *p);
 bool lodge_pool_next(struct lodge_pool **at);
+bool lodge_pool_hold(struct lodge_pool *p);
 void lodge_pool_put(struct lodge_pool *p);
 int lodge_pool_init(struct shrinker *shrinker);
 void lodge_pool_exit(void);
@@ -71,7 +75,8 @@ static inline bool lodge_pool_works(const struct lodge_pool *p)
 /* reclaim.c */
 struct lodge_reclaim {
 	struct lodge_pool *pool;
-	struct lodge_object *only;	/* this object's pages */
+	struct lodge_object *only;	/* this object's pages; may be gone, if */
+	unsigned long ino;		/* this isn't 0: its inode's number */
 	bool cold;			/* and none that was used lately */
 	bool swap;			/* to the swap file, compressed ones as well */
 	u64 want;			/* how many pages */
@@ -81,6 +86,8 @@ struct lodge_reclaim {
 
 int lodge_reclaim(struct lodge_reclaim *r);
 bool lodge_reclaim_for(struct lodge_object *o);
+void lodge_reclaim_rates(u32 *percent, u32 *cold);
+void lodge_reclaim_set_rates(u32 percent, u32 cold);
 void lodge_reclaim_work(struct work_struct *work);
 int lodge_reclaim_init(void);
 void lodge_reclaim_exit(void);

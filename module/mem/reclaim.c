@@ -12,7 +12,7 @@
  *
  * Who reclaims:
  *
- * - whoever asks for it: LODGE_MEMORY_RECLAIM;
+ * - whoever asks for it: LODGE_MEMORY_RECLAIM; the balloon's policy, of a guest that doesn't answer;
  * - an access that needs a page and gets none, at the limit of its cgroup or because the
  *   host has none: before it fails, or anything is killed for it, pages of the
  *   object's cgroup go. It holds no page's lock then;
@@ -220,6 +220,19 @@ static bool overflows(const struct lodge_pool *p)
 	return pool * 100 > sum * READ_ONCE(pool_percent);
 }
 
+/* Whether the object is still there, for who holds only its pool. */
+static bool is_there(const struct lodge_reclaim *r)
+{
+	const struct lodge_object *o;
+
+	if (!r->ino)
+		return true;
+	list_for_each_entry(o, &r->pool->objects, pool_list)
+		if (o == r->only)
+			return o->inode.i_ino == r->ino;
+	return false;
+}
+
 /* The hand goes on; whether it has come to the end of an object. */
 static bool step(struct lodge_reclaim *r)
 {
@@ -231,7 +244,7 @@ static bool step(struct lodge_reclaim *r)
 
 	if (!o)
 		o = list_first_entry_or_null(&p->objects, struct lodge_object, pool_list);
-	if (!o)
+	if (!o || !is_there(r))
 		return true;
 	flags = memalloc_noreclaim_save();
 	if (lodge_swap_on() && lodge_pool_works(p) && (r->swap || overflows(p)))
@@ -343,6 +356,27 @@ static const struct kernel_param_ops cold_ops = {
 };
 module_param_cb(cold_ms, &cold_ops, &cold_ms, 0644);
 MODULE_PARM_DESC(cold_ms, "what isn't used for so long is compressed, in ms; 0: only when memory is wanted");
+
+/**
+ * lodge_reclaim_rates - the parameters of this room
+ * @percent: set to pool_percent
+ * @cold: set to cold_ms
+ */
+void lodge_reclaim_rates(u32 *percent, u32 *cold)
+{
+	*percent = READ_ONCE(pool_percent);
+	*cold = READ_ONCE(cold_ms);
+}
+
+/** lodge_reclaim_set_rates - set them */
+void lodge_reclaim_set_rates(u32 percent, u32 cold)
+{
+	kernel_param_lock(THIS_MODULE);
+	pool_percent = percent;
+	cold_ms = cold;
+	cold_again();
+	kernel_param_unlock(THIS_MODULE);
+}
 
 static unsigned long count(struct shrinker *s, struct shrink_control *sc)
 {

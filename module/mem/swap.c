@@ -348,6 +348,16 @@ static long set_ioctl(void __user *arg)
 	return ret;
 }
 
+/** lodge_swap_tell - what is known of the swap file, but for @info's size and flags */
+void lodge_swap_tell(struct lodge_swap_info *info)
+{
+	info->bytes = (u64)READ_ONCE(swap.nr) << PAGE_SHIFT;
+	info->used = (u64)READ_ONCE(swap.used) << PAGE_SHIFT;
+	info->written = atomic64_read(&swap.written);
+	info->read = atomic64_read(&swap.read);
+	info->errors = atomic64_read(&swap.errors);
+}
+
 static long info_ioctl(void __user *arg)
 {
 	struct lodge_swap_info info;
@@ -358,11 +368,7 @@ static long info_ioctl(void __user *arg)
 		return ret;
 	if (info.flags)
 		return -EINVAL;
-	info.bytes = (u64)READ_ONCE(swap.nr) << PAGE_SHIFT;
-	info.used = (u64)READ_ONCE(swap.used) << PAGE_SHIFT;
-	info.written = atomic64_read(&swap.written);
-	info.read = atomic64_read(&swap.read);
-	info.errors = atomic64_read(&swap.errors);
+	lodge_swap_tell(&info);
 	return copy_to_user(arg, &info, sizeof(info)) ? -EFAULT : 0;
 }
 

@@ -23,6 +23,8 @@ void lodge_swap_free(unsigned long slot);
 struct page **lodge_swap_scratch(void);
 void lodge_swap_scratch_done(void);
 
+struct lodge_swap_info;
+void lodge_swap_tell(struct lodge_swap_info *info);
 long lodge_swap_ioctl(unsigned int cmd, void __user *arg);
 void lodge_swap_exit(void);
 

@@ -32,7 +32,7 @@
 #include <linux/userfaultfd_k.h>
 
 #include "lodge.h"
-#include "mem/object.h"
+#include "mem/pool.h"
 
 /**
  * struct lodge_view - what a part of a slot's addresses was resolved to
@@ -236,6 +236,58 @@ void lodge_view_put(struct lodge_page *page, bool dirty)
 	if (page->whole)
 		lodge_block_unlock(page->page);
 	lodge_object_put(page->page);
+}
+
+/**
+ * lodge_view_objects - the objects behind a VM's slots, as far as they are known
+ * @vm: the VM
+ * @objects: filled in with each of them once
+ *
+ * A VM with more than there is room for is not known better than that.
+ *
+ * Context: under vm->srcu and RCU; an object found so may be about to be freed.
+ * Return: how many, LODGE_VIEW_OBJECTS at most.
+ */
+unsigned int lodge_view_objects(struct lodge_vm *vm,
+				struct lodge_object *objects[LODGE_VIEW_OBJECTS])
+{
+	struct lodge_slots *slots = lodge_slots(vm);
+	/* Pairs with slots_put(). */
+	unsigned int i, k, found = 0, nr = smp_load_acquire(&slots->nr);
+
+	for (i = 0; i < nr && found < LODGE_VIEW_OBJECTS; i++) {
+		const struct lodge_view *view = rcu_dereference(slots->slot[i]->view);
+
+		for (k = 0; view && k < found && objects[k] != view->object; k++)
+			;
+		if (view && k == found)
+			objects[found++] = view->object;
+	}
+	return found;
+}
+
+/**
+ * lodge_view_info - what a VM's lodge memory is, all of its objects together
+ * @vm: the VM
+ * @info: filled in, but for size, flags, domain
+ *
+ * Context: doesn't sleep.
+ */
+void lodge_view_info(struct lodge_vm *vm, struct lodge_memory_info *info)
+{
+	struct lodge_object *o[LODGE_VIEW_OBJECTS];
+	int idx = srcu_read_lock(&vm->srcu);
+	unsigned int i, nr;
+
+	memset(info, 0, sizeof(*info));
+	rcu_read_lock();
+	nr = lodge_view_objects(vm, o);
+	for (i = 0; i < nr; i++) {
+		lodge_object_info(o[i], info);
+		info->pool = READ_ONCE(o[i]->pool->bytes);
+	}
+	rcu_read_unlock();
+	srcu_read_unlock(&vm->srcu, idx);
 }
 
 /**

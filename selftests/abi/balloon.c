@@ -46,6 +46,7 @@ static void params(unsigned int budget, unsigned int tax, unsigned int period)
 static void params_back(void)
 {
 	params(0, 75, 5000);
+	param("patience_ms", 30000);
 }
 
 static struct lodge_balloon_config by_hand(uint64_t memory, uint64_t target)
@@ -115,6 +116,9 @@ TEST(errors)
 	BAD(EINVAL, reservation, 9 * MiB);
 	BAD(EINVAL, reservation, ~0ULL);
 	BAD(EINVAL, target, ~0ULL);
+	c = by_hand(16 * MiB, 8 * MiB);
+	memset(c.domain, 'x', sizeof(c.domain));
+	FAILS(EINVAL, set(vm, c));
 	BAD(EBADF, eventfd, 12345);
 	BAD(EBADF, eventfd, -2);
 	BAD(EINVAL, eventfd, vm->fd);
@@ -269,6 +273,37 @@ TEST(shares)
 	params_back();
 }
 
+static void set_in(struct vm *vm, const char *domain)
+{
+	struct lodge_balloon_config c = computed(64 * MiB, -1);
+
+	strcpy(c.domain, domain);
+	OK(set(vm, c));
+	CHECK(!strcmp(get(vm, 0).domain, domain));
+}
+
+/* What a user has is divided among his domains, however many VMs are in each. */
+TEST(domains)
+{
+	struct vm *a = vm_lodge(), *b = vm_lodge(), *c = vm_lodge();
+
+	params(96, 0, 3600000);
+	set_in(a, "");
+	set_in(b, "x");
+	set_in(c, "x");
+	CHECK_EQ(get(a, 0).target, 48 * MiB);
+	CHECK_EQ(get(b, 0).target, 24 * MiB);
+	CHECK_EQ(get(c, 0).target, 24 * MiB);
+	set_in(c, "");
+	CHECK_EQ(get(a, 0).target, 24 * MiB);
+	CHECK_EQ(get(b, 0).target, 48 * MiB);
+	CHECK_EQ(get(c, 0).target, 24 * MiB);
+	set_in(a, "y");
+	CHECK_EQ(get(a, 0).target, 32 * MiB);
+	CHECK_EQ(get(c, 0).target, 32 * MiB);
+	params_back();
+}
+
 /* A host that has enough takes nothing away. */
 TEST(no_pressure)
 {
@@ -396,6 +431,77 @@ TEST_TIMEOUT(automatic, 60)
 	CHECK(told(fd));
 	CHECK(get(busy->vm, 0).target + get(idle, 0).target <=
 	      60 * MiB + ALL / 64);
+	params_back();
+}
+
+static uint64_t in_memory(int fd)
+{
+	struct lodge_memory_info info = { .size = sizeof(info) };
+
+	OK(ioctl(fd, LODGE_MEMORY_INFO, &info));
+	return info.pages[LODGE_PAGE_PRIVATE];
+}
+
+/* What a guest doesn't give is taken, but for its floor; not from one that answers. */
+TEST_TIMEOUT(patience, 120)
+{
+	struct lodge_create_memory create = { .size = sizeof(create), .bytes = AREA_SIZE };
+	struct lodge_memory_reclaim none = { .size = sizeof(none) };
+	struct lodge_balloon_report r = { .size = sizeof(r), .actual = AREA_SIZE };
+	struct lodge_balloon_config c = by_hand(AREA_SIZE, AREA_SIZE);
+	const uint64_t floor = 8 * MiB / PAGE;
+	struct vm *vm = vm_lodge();
+	struct vcpu *v;
+	int sys = node_open(), fd, i;
+	uint64_t *m;
+
+	fd = OK(ioctl(sys, LODGE_CREATE_MEMORY, &create));
+	if (ioctl(fd, LODGE_MEMORY_RECLAIM, &none))
+		test_skip("no zsmalloc, or no lz4, in this kernel");
+	m = mmap(NULL, AREA_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	MUST(m != MAP_FAILED);
+	vm_slot(vm, 1, 0, AREA, AREA_SIZE, m);
+	v = vcpu_new(vm, 0, LONG64, G_touch);
+	vcpu_args(v, AREA, AREA_SIZE);
+	want_mark(v, 1);
+	CHECK_EQ(in_memory(fd), AREA_SIZE / PAGE);
+	params(0, 75, 100);
+	param("patience_ms", 600);
+	c.reservation = 8 * MiB;
+	OK(set(vm, c));
+	/* It has what it shall have. */
+	usleep(800000);
+	CHECK_EQ(get(vm, 0).reclaimed, 0);
+	/* It gives something, if not much, again and again. */
+	c.target = 8 * MiB;
+	OK(set(vm, c));
+	for (i = 0; i < 10; i++) {
+		usleep(100000);
+		r.actual -= PAGE;
+		OK(ioctl(vm->fd, LODGE_BALLOON_REPORT, &r));
+	}
+	CHECK_EQ(get(vm, 0).reclaimed, 0);
+	/* And ends to do so. */
+	for (i = 0; i < 400 && get(vm, 0).reclaimed < AREA_SIZE - 8 * MiB; i++)
+		usleep(50000);
+	CHECK_EQ(in_memory(fd), floor);
+	CHECK_EQ(get(vm, 0).reclaimed, AREA_SIZE - 8 * MiB);
+	usleep(300000);
+	CHECK_EQ(in_memory(fd), floor);
+	/* It comes to its senses: what it uses it has. */
+	r.actual = 8 * MiB;
+	OK(ioctl(vm->fd, LODGE_BALLOON_REPORT, &r));
+	want_mark(v, 2);
+	for (i = 0; i < AREA_SIZE / PAGE; i++)
+		MUST_EQ(m[i * PAGE / 8], 2);
+	usleep(800000);
+	CHECK_EQ(in_memory(fd), AREA_SIZE / PAGE);
+	/* Nobody has that much patience. */
+	param("patience_ms", 0);
+	r.actual = AREA_SIZE;
+	OK(ioctl(vm->fd, LODGE_BALLOON_REPORT, &r));
+	usleep(800000);
+	CHECK_EQ(in_memory(fd), AREA_SIZE / PAGE);
 	params_back();
 }
 

@@ -463,10 +463,53 @@ TEST(discarded)
 	d.count = 1ull << 32;
 	FAILS(EINVAL, ioctl(g.fd, LODGE_MEMORY_DISCARD, &d));
 	d.count = 1;
-	d.flags = 1;
+	d.flags = 4;
 	FAILS(EINVAL, ioctl(g.fd, LODGE_MEMORY_DISCARD, &d));
 	fd = open("/proc/self/fd/0", O_RDONLY);
 	FAILS(ENOTTY, ioctl(fd, LODGE_MEMORY_DISCARD, &d));
+}
+
+/* What is written since it is watched stays, whoever writes it. */
+TEST(unwritten)
+{
+	struct lodge_memory_discard d = {
+		.size = sizeof(d), .count = 16, .flags = LODGE_DISCARD_WATCH,
+	};
+	struct guest g;
+	int i, p[2];
+
+	need_lodge();
+	g = guest_new(16 * PAGE, "unwritten");
+	for (i = 0; i < 16; i++) {
+		g.m[i * PAGE] = i + 1;
+		poke(&g, i * PAGE + 8, i);
+	}
+	OK(pipe(p));
+	OK(write(p[1], "device", 6));
+	merge(g.fd);
+	OK(ioctl(g.fd, LODGE_MEMORY_DISCARD, &d));
+	poke(&g, PAGE, 99);
+	g.m[2 * PAGE] = 98;
+	OK(pwrite(g.fd, "file", 4, 3 * PAGE));
+	OK(read(p[0], g.m + 4 * PAGE, 6));
+	CHECK_EQ(peek(&g, 5 * PAGE + 8), 5);
+	CHECK_EQ(g.m[6 * PAGE], 7);
+	d.flags = LODGE_DISCARD_UNWRITTEN;
+	OK(ioctl(g.fd, LODGE_MEMORY_DISCARD, &d));
+	for (i = 0; i < 16; i++)
+		CHECK_EQ(state(g.fd, i), i >= 1 && i <= 4 ? LODGE_PAGE_PRIVATE :
+			 LODGE_PAGE_DISCARDED);
+	CHECK_EQ(peek(&g, PAGE), 99);
+	CHECK_EQ(g.m[2 * PAGE], 98);
+	CHECK(!memcmp(g.m + 3 * PAGE, "file", 4) && !memcmp(g.m + 4 * PAGE, "device", 6));
+	CHECK_EQ(peek(&g, 5 * PAGE + 8), 0);
+	/* It is watched still, but for what was touched. */
+	poke(&g, 6 * PAGE, 1);
+	OK(ioctl(g.fd, LODGE_MEMORY_DISCARD, &d));
+	CHECK_EQ(peek(&g, 6 * PAGE), 1);
+	CHECK_EQ(peek(&g, PAGE), 99);
+	d.flags = LODGE_DISCARD_WATCH | LODGE_DISCARD_UNWRITTEN;
+	FAILS(EINVAL, ioctl(g.fd, LODGE_MEMORY_DISCARD, &d));
 }
 
 /* One page is in a pipe, as those of O_DIRECT and vhost are in flight. */

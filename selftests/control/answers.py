@@ -21,10 +21,16 @@ DOMAIN_COUNTERS = {'shared', 'sharing', 'zero', 'metadata', 'cpu_ns', 'passes',
                    'visited', 'hashed', 'merged', 'broken', 'skip_cooling',
                    'skip_held', 'skip_busy', 'skip_differ', 'skip_full', 'still',
                    'skip_written'}
+USE = {'private', 'shared', 'zero', 'compressed', 'swapped', 'discarded'}
+MEMORY_COUNTERS = USE | {'packed_bytes', 'pool_bytes', 'merges', 'merges_broken',
+                         'compressions', 'decompressions', 'incompressible',
+                         'swapped_out', 'swapped_in'}
+SWAP = {'pool', 'bytes', 'used', 'written', 'read', 'errors'}
 BALLOON = {'id', 'auto', 'shares', 'memory', 'reservation', 'target', 'actual',
-           'resident', 'active', 'guest'}
+           'resident', 'active', 'reclaimed', 'domain', 'hinted',
+           'guest'}
 POLICY = {'tax', 'period_ms', 'budget', 'reserve', 'merge_budget',
-          'merge_pause_ms', 'vms'}
+          'merge_pause_ms', 'patience_ms', 'pool_percent', 'cold_ms', 'vms'}
 MAP = {'id', 'page_size', 'cell_pages', 'sampled', 'pages', 'hot', 'ranges'}
 KINDS = {'absent', 'private', 'shared', 'zero', 'compressed', 'swapped',
          'ballooned', 'other'}
@@ -60,7 +66,8 @@ def is_vm(vm):
 
 def is_stats(stats):
     """Counters of machines and vCPUs."""
-    return all(vm.keys() == {'id', 'counters', 'vcpu'} and vm['counters'] and
+    return all(vm.keys() == {'id', 'counters', 'vcpu'} and
+               MEMORY_COUNTERS <= vm['counters'].keys() and
                all(v.keys() == {'id', 'counters'} and 'exits' in v['counters']
                    for v in vm['vcpu']) for vm in stats)
 
@@ -106,7 +113,9 @@ def check_memory(where):
           domains[0]['domain'] == 'web', 'ksm')
     balloon = load(f'{where}/balloon.json')[0]
     check(balloon.keys() == BALLOON and balloon['memory'] == 16 << 20 and
-          balloon['auto'] is False, 'balloon')
+          balloon['auto'] is False and balloon['domain'] == 'both', 'balloon')
+    swap = load(f'{where}/swap.json')[0]
+    check(swap.keys() == SWAP and swap['bytes'] == swap['used'] == 0, 'swap')
     policy = load(f'{where}/policy.json')[0]
     check(policy.keys() == POLICY and [vm['shares'] for vm in policy['vms']] ==
           [2000] and policy['vms'][0].keys() == BALLOON, 'policy')
@@ -129,12 +138,13 @@ def main():
     """Each file."""
     manual, where = sys.argv[1:]
     vms = load(f'{where}/list.json')[0]
-    check(len(vms) == 4 and all(is_vm(vm) and vm.keys() == VM for vm in vms),
+    check(len(vms) == 4 and all(is_vm(vm) and vm.keys() == VM | {'use'} and
+                             vm['use'].keys() == USE for vm in vms),
           'list')
     check(any(vm['name'] == 'a\x1b[2J"\\\ufffdü' for vm in vms),
           'a name of any bytes')
     show = load(f'{where}/show.json')[0]
-    check(is_vm(show) and show.keys() == VM | {'vcpu'} and len(show['vcpu']) == 2
+    check(is_vm(show) and show.keys() == VM | {'use', 'vcpu'} and len(show['vcpu']) == 2
           and all(v.keys() == VCPU for v in show['vcpu']), 'show')
     check(is_stats(load(f'{where}/stats.json')[0]), 'stats')
     watch = load(f'{where}/watch.jsonl', lines=True)
@@ -153,7 +163,7 @@ def main():
     with open(manual, encoding='utf-8') as text:
         words = set(re.findall(r'\w+', text.read()))
     missing = (VM | VCPU | EVENTS | DOMAIN | DOMAIN_COUNTERS | BALLOON | POLICY | MAP |
-               KINDS | RANGE | {'counters', 'time_ms', 'vms'}) - words
+               KINDS | RANGE | USE | SWAP | MEMORY_COUNTERS | {'use', 'counters', 'time_ms', 'vms'}) - words
     check(not missing, f'the manual has the keys {missing or ""}')
     print(f'1..{len(points)}')
     return 0 if all(points) else 1

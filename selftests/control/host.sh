@@ -95,7 +95,7 @@ pid=$(./lodgectl list | awk '$2 == "spin" { print $3 }')
 try 'by its process' gives 0 "^VM $id\$" ./lodgectl show "pid:$pid"
 try 'by its id' gives 0 "^VM $id\$" ./lodgectl show "id:$id"
 try 'a name of two is refused' gives 1 '2 VMs' ./lodgectl show shared
-try 'owner, memory and vCPUs' gives 0 "^ *$id +spin +$pid +1000 +2 +64K +[0-9]+K +up\$" \
+try 'owner, memory and vCPUs' gives 0 "^ *$id +spin +$pid +1000 +2 +64K +[0-9]+K +0B +0B +up\$" \
 	./lodgectl list
 try 'vCPUs run in threads' gives 0 '^ +[01] +runnable +[0-9-]+ +[0-9]+ +[0-9]+$' \
 	./lodgectl show "$id"
@@ -196,6 +196,7 @@ try 'so it is' is 12582912 target $alice ./lodgectl balloon one
 try 'more than there is' gives 2 'above its memory' $alice ./lodgectl balloon one 17M
 try 'no size' gives 2 'a size' $alice ./lodgectl balloon one much
 try 'not by bob' gives 1 'no VM' $bob ./lodgectl balloon one 8M
+try 'which pages are free' $alice ./lodgectl balloon one hint
 try 'computed' $alice ./lodgectl balloon one auto
 try 'so it is' is true auto $alice ./lodgectl balloon one
 try 'by CAP_NET_ADMIN' $admin ./lodgectl balloon one 8M
@@ -210,13 +211,29 @@ try 'a tax of all' gives 2 'from 0 to 99' $admin ./lodgectl policy tax=100
 try 'a period that is none' gives 2 'can.t be' $admin ./lodgectl policy tax=1 period=1
 try 'all of it or nothing' grep -qx 50 $params/balloon_tax
 try 'as it was' ./lodgectl policy tax=75 merge-budget=10 merge-pause=1000
+try 'what goes on without guests' $admin ./lodgectl policy patience=1000 pool=40 cold=5000
+try 'so it is' sh -c "cat $params/balloon_patience_ms $params/pool_percent $params/cold_ms |
+	tr '\n' ' ' | grep -x '1000 40 5000 '"
+try 'a pool of more than all' gives 2 'from 0 to 100' $admin ./lodgectl policy pool=101
+try 'as it was' ./lodgectl policy patience=30000 pool=25 cold=0
 try 'claims' $alice ./lodgectl policy one shares=2000 reservation=9M
 try 'so they are' gives 0 ' 2000 +9M +16M +by hand +9M' $alice ./lodgectl policy one
 try 'below its reservation' gives 2 'below its reservation' $alice ./lodgectl balloon one 8M
 try 'no share at all' gives 4 'Invalid' $alice ./lodgectl policy one shares=0
+try 'a domain of balloons' $alice ./lodgectl policy one domain=both
+try 'so it is' is '"both"' domain $alice ./lodgectl balloon one
+try 'too long a name' gives 2 '31 bytes' $alice ./lodgectl policy one \
+	domain=abcdefghijklmnopqrstuvwxyz123456
 try 'an unknown rate' gives 2 'nothing that holds' $alice ./lodgectl policy taxes=1
 try 'a claim that is none' gives 2 'none of' $alice ./lodgectl policy one tax=1
 
+try 'what is swapped' gives 0 'no swap file' $admin ./lodgectl swap
+try 'is not for everybody to see' gives 4 'CAP_NET_ADMIN' $alice ./lodgectl swap
+try 'but of their own' gives 0 '^ +compressed +0' $alice ./lodgectl stats one
+try 'what lodge memory is' gives 0 'lodge +[1-9].* private, [1-9].* shared' \
+	$alice ./lodgectl show one
+
+./lodgectl swap --json >/out/swap.json
 $web --json >/out/ksm.json
 $alice ./lodgectl balloon one --json >/out/balloon.json
 $alice ./lodgectl policy --json >/out/policy.json

@@ -323,6 +323,23 @@ balloon_parts() {
 	point $? "what the guest frees goes to the host: $before MiB, then $full"
 
 	[ -d $module ] || return
+	# Asked for what is free it lends it, and has it back.
+	: >out
+	boot free --merge off --memory 256M --balloon 256M --balloon-control orders &
+	said filled
+	echo hint >orders
+	i=0
+	until hinted=$(/work/lodgectl balloon "pid:$(pidof lodge)" --json |
+		sed -n 's/.*"hinted":\([0-9]*\).*/\1/p') && [ "${hinted:-0}" -gt 0 ]; do
+		i=$((i + 1))
+		[ $i -lt $((50 * patience)) ] || break
+		sleep 0.1
+	done
+	said freed
+	wait $!
+	[ "$status" = 0 ] && [ "${hinted:-0}" -gt $((16 << 20)) ]
+	point $? "what the guest has free it tells: ${hinted:-0} bytes"
+
 	# A host that lacks memory takes it from who may be asked.
 	echo 500 >$module/balloon_period_ms
 	echo 1000000 >$module/balloon_reserve

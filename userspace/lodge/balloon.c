@@ -9,12 +9,17 @@
  * the guest reports: uapi/lodge.h. Over another hypervisor all but the last is
  * there.
  *
+ * Free page hinting is asked for: the driver lends what is free, and has it back when that is
+ * done. It may use a page again before its hint is seen here, so that only what
+ * wasn't written since the hints were asked for goes: mem_watch().
+ *
  * The driver is believed nothing: page numbers outside of RAM are left out,
  * those that come twice, or of pages in use, cost the guest its own memory.
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/virtio_balloon.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -30,7 +35,10 @@
 #define PFNS		1024	/* looked at together */
 #define MAX_ORDER	64	/* bytes of a line of control */
 
-enum { INFLATE, DEFLATE, STATS, REPORTING_COMPACT, REPORTING, QUEUES };
+/* HINTS without hinting: reporting. */
+enum { INFLATE, DEFLATE, STATS, HINTS, REPORTING, QUEUES };
+
+#define CMD_ID_FIRST	(VIRTIO_BALLOON_CMD_ID_DONE + 1)
 
 struct balloon {
 	struct virtio_dev dev;
@@ -40,6 +48,9 @@ struct balloon {
 	bool has_policy;
 	bool stats_held;	/* a buffer of the driver's, for when it is asked */
 	uint16_t stats_head;
+	uint32_t last_id;	/* of the hints asked for */
+	bool hinting;		/* the driver has begun with these */
+	uint64_t hints;		/* that the hypervisor has asked for */
 	struct watch target, timer, control;
 	char order[MAX_ORDER];
 	size_t order_len;
@@ -122,6 +133,58 @@ static int reported(struct balloon *b, struct vq_chain *chain)
 	return 0;
 }
 
+/* The driver may know the number of its hints by now, or not: config changes tell. */
+static void set_cmd_id(struct balloon *b, uint32_t id)
+{
+	b->config.free_page_hint_cmd_id = id;
+	virtio_config_changed(&b->dev);
+}
+
+/* dev->lock held. Return: whether there will be hints. */
+static bool ask_for_hints(struct balloon *b)
+{
+	/* Where the guest wants to find its poison again they are of no use. */
+	if (!virtio_has(&b->dev, VIRTIO_BALLOON_F_FREE_PAGE_HINT) ||
+	    (virtio_has(&b->dev, VIRTIO_BALLOON_F_PAGE_POISON) && b->config.poison_val))
+		return false;
+	b->hinting = false;
+	if (mem_watch(&b->dev.vm->mem))
+		return false;
+	b->last_id = b->last_id < UINT32_MAX ? b->last_id + 1 : CMD_ID_FIRST;
+	b->report.hinted = 0;
+	set_cmd_id(b, b->last_id);
+	return true;
+}
+
+/*
+ * A number begins hints if it is the one that was asked for, and ends them else (5.5.6.5);
+ * free pages are in the buffers themselves. When the driver has told all it gets
+ * them back.
+ */
+static int hinted(struct balloon *b, struct vq_chain *chain)
+{
+	struct iovec *out = chain->iov;
+	const struct iovec *in = chain->iov + chain->out;
+	uint32_t id = b->config.free_page_hint_cmd_id, told;
+	unsigned int i;
+
+	if (chain->out) {
+		if (iov_copy_from(&out, &chain->out, &told, sizeof(told)) != sizeof(told))
+			return -1;
+		if (b->hinting && told == VIRTIO_BALLOON_CMD_ID_STOP) {
+			set_cmd_id(b, VIRTIO_BALLOON_CMD_ID_DONE);
+			report(b);
+		}
+		b->hinting = told == id && id >= CMD_ID_FIRST;
+		return 0;
+	}
+	for (i = 0; b->hinting && i < chain->in; i++) {
+		mem_release_unwritten(&b->dev.vm->mem, in[i].iov_base, in[i].iov_len);
+		b->report.hinted += in[i].iov_len;
+	}
+	return 0;
+}
+
 /* The driver's only buffer of statistics stays here until new ones are wanted. */
 static int take_stats(struct balloon *b, struct virtqueue *vq,
 		      struct vq_chain *chain)
@@ -158,7 +221,10 @@ static int take(struct balloon *b, unsigned int q, struct vq_chain *chain)
 	case INFLATE:
 		ret = inflate(b, vq, chain);
 		break;
-	case REPORTING_COMPACT:
+	case HINTS:
+		ret = virtio_has(&b->dev, VIRTIO_BALLOON_F_FREE_PAGE_HINT) ?
+			hinted(b, chain) : reported(b, chain);
+		break;
 	case REPORTING:
 		ret = reported(b, chain);
 		break;
@@ -217,6 +283,8 @@ static void balloon_reset(struct virtio_dev *dev)
 	b->stats_held = false;
 	b->config.actual = 0;
 	b->config.poison_val = 0;
+	b->config.free_page_hint_cmd_id = VIRTIO_BALLOON_CMD_ID_STOP;
+	b->hinting = false;
 	b->report.valid = 0;
 	report(b);
 }
@@ -256,8 +324,12 @@ static void on_target(void *arg)
 
 	event_clear(b->target.fd);
 	pthread_mutex_lock(&b->dev.lock);
-	if (!ioctl(b->dev.vm->fd, LODGE_BALLOON_GET, &state))
+	if (!ioctl(b->dev.vm->fd, LODGE_BALLOON_GET, &state)) {
 		set_target(b, state.target);
+		if (state.hints != b->hints)
+			ask_for_hints(b);
+		b->hints = state.hints;
+	}
 	pthread_mutex_unlock(&b->dev.lock);
 }
 
@@ -294,10 +366,15 @@ static void obey(struct balloon *b, const char *order)
 	uint64_t target = 0;
 	bool automatic = !strcmp(order, "auto");
 
+	if (!strcmp(order, "hint")) {
+		if (!ask_for_hints(b))
+			warn("balloon: the guest can't tell which pages are free, or poisons them");
+		return;
+	}
 	if (!automatic && (parse_size(order, &target) ||
 			   target > b->policy.memory ||
 			   target < b->policy.reservation))
-		warn("balloon: \"%s\" is neither \"auto\" nor a size that the guest can have",
+		warn("balloon: \"%s\" is neither \"auto\" nor \"hint\" nor a size that the guest can have",
 		     order);
 	else if (!set_policy(b, automatic, target) && automatic)
 		warn("balloon: this hypervisor computes no targets");
@@ -372,10 +449,14 @@ struct balloon *balloon_create(struct vm *vm, const struct balloon_config *cfg)
 	b->policy.size = sizeof(b->policy);
 	b->policy.shares = cfg->shares;
 	b->policy.reservation = cfg->floor;
+	if (cfg->domain)
+		snprintf(b->policy.domain, sizeof(b->policy.domain), "%s", cfg->domain);
 	b->report.size = sizeof(b->report);
 	b->target = (struct watch){ event_create(), on_target, b };
 	b->policy.eventfd = b->target.fd;
-	virtio_create(vm, &b->dev, &balloon_ops, 0, &b->config);
+	b->last_id = VIRTIO_BALLOON_CMD_ID_DONE;
+	virtio_create(vm, &b->dev, &balloon_ops, mem_watch(&vm->mem) ? 0 :
+		      1ULL << VIRTIO_BALLOON_F_FREE_PAGE_HINT, &b->config);
 	loop_add(&vm->loop, &b->target);
 	start_timer(b);
 	if (!set_policy(b, cfg->automatic, cfg->target) && cfg->automatic)

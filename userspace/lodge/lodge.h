@@ -86,6 +86,7 @@ struct balloon_config {
 	uint64_t target;	/* else: what the guest has */
 	uint64_t floor;
 	unsigned int shares;
+	const char *domain;	/* or NULL */
 	const char *control;	/* where orders come from */
 };
 

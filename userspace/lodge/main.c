@@ -45,6 +45,7 @@ static const char usage[] =
 "                     hypervisor computes it for all machines of a user\n"
 "  --balloon-floor SIZE     never less than this\n"
 "  --balloon-shares N       weight beside others' (default: 1000)\n"
+"  --balloon-domain NAME    with which of the user's machines it shares memory\n"
 "  --balloon-control WHERE  read sizes, or auto, from FILE (a FIFO) or fd:N\n"
 "  --name NAME        what messages call the machine\n"
 "  --node PATH        device of the hypervisor (default: /dev/lodge)\n"

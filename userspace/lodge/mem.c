@@ -135,6 +135,34 @@ int mem_read_file(const struct mem *mem, uint64_t gpa, int fd, uint64_t off,
 	return n == (ssize_t)len ? 0 : -1;
 }
 
+/* Whole pages of lodge memory; 0, or -1. */
+static int discard(const struct mem *mem, uintptr_t start, uintptr_t end, uint32_t flags)
+{
+	const uint64_t page = sysconf(_SC_PAGESIZE);
+	struct lodge_memory_discard d = {
+		.size = sizeof(d),
+		.flags = flags,
+		.first = (start - (uintptr_t)mem->region[0].host) / page,
+		.count = (end - start) / page,
+	};
+
+	return ioctl(mem->fd, LODGE_MEMORY_DISCARD, &d);
+}
+
+static uint64_t release(const struct mem *mem, void *p, uint64_t len, uint32_t flags)
+{
+	const uintptr_t mask = sysconf(_SC_PAGESIZE) - 1;
+	uintptr_t start = ((uintptr_t)p + mask) & ~mask;
+	uintptr_t end = ((uintptr_t)p + len) & ~mask;
+
+	if (start >= end)
+		return 0;
+	if (mem->fd < 0 ? madvise((void *)start, end - start, MADV_DONTNEED) :
+			  discard(mem, start, end, flags))
+		return 0;
+	return end - start;
+}
+
 /**
  * mem_release() - give the host what lies in guest memory
  * @mem: guest memory
@@ -146,18 +174,22 @@ int mem_read_file(const struct mem *mem, uint64_t gpa, int fd, uint64_t off,
  */
 uint64_t mem_release(const struct mem *mem, void *p, uint64_t len)
 {
-	const uintptr_t mask = sysconf(_SC_PAGESIZE) - 1;
-	uintptr_t start = ((uintptr_t)p + mask) & ~mask;
-	uintptr_t end = ((uintptr_t)p + len) & ~mask;
-	struct lodge_memory_discard discard = { .size = sizeof(discard) };
+	return release(mem, p, len, 0);
+}
 
-	if (start >= end)
-		return 0;
-	discard.first = (start - (uintptr_t)mem->region[0].host) / (mask + 1);
-	discard.count = (end - start) / (mask + 1);
-	if (mem->fd < 0 ?
-	    madvise((void *)start, end - start, MADV_DONTNEED) :
-	    ioctl(mem->fd, LODGE_MEMORY_DISCARD, &discard))
-		return 0;
-	return end - start;
+/** mem_watch() - note what is written from here on; 0, or -1 if that can't be. */
+int mem_watch(const struct mem *mem)
+{
+	uintptr_t start = (uintptr_t)mem->region[0].host, end = start;
+	unsigned int i;
+
+	for (i = 0; i < mem->count; i++)
+		end += mem->region[i].size;
+	return mem->fd < 0 ? -1 : discard(mem, start, end, LODGE_DISCARD_WATCH);
+}
+
+/** mem_release_unwritten() - as mem_release(), of what wasn't written since mem_watch() */
+uint64_t mem_release_unwritten(const struct mem *mem, void *p, uint64_t len)
+{
+	return mem->fd < 0 ? 0 : release(mem, p, len, LODGE_DISCARD_UNWRITTEN);
 }

@@ -29,6 +29,8 @@ int mem_write(const struct mem *mem, uint64_t gpa, const void *data,
 	      uint64_t len);
 int mem_read_file(const struct mem *mem, uint64_t gpa, int fd, uint64_t off,
 		  uint64_t len);
+int mem_watch(const struct mem *mem);
+uint64_t mem_release_unwritten(const struct mem *mem, void *p, uint64_t len);
 uint64_t mem_release(const struct mem *mem, void *p, uint64_t len);
 
 #endif

@@ -22,6 +22,7 @@ enum {
 	OPT_KERNEL = 256, OPT_INITRD, OPT_APPEND, OPT_CPUS, OPT_MEMORY,
 	OPT_MEMORY_BACKING, OPT_MERGE, OPT_DISK, OPT_NAME, OPT_NODE, OPT_OUTPUT, OPT_STATUS, OPT_CONSOLE,
 	OPT_EXIT_PORT, OPT_BALLOON, OPT_BALLOON_FLOOR, OPT_BALLOON_SHARES,
+	OPT_BALLOON_DOMAIN,
 	OPT_BALLOON_CONTROL, OPT_HELP, OPT_VERSION
 };
 
@@ -43,6 +44,7 @@ static const struct option options[] = {
 	{ "balloon", required_argument, NULL, OPT_BALLOON },
 	{ "balloon-floor", required_argument, NULL, OPT_BALLOON_FLOOR },
 	{ "balloon-shares", required_argument, NULL, OPT_BALLOON_SHARES },
+	{ "balloon-domain", required_argument, NULL, OPT_BALLOON_DOMAIN },
 	{ "balloon-control", required_argument, NULL, OPT_BALLOON_CONTROL },
 	{ "help", no_argument, NULL, OPT_HELP },
 	{ "version", no_argument, NULL, OPT_VERSION },
@@ -165,6 +167,12 @@ static enum options_action take(struct config *cfg, int opt, char *arg,
 				    arg, SHARES_MAX);
 		cfg->balloon.shares = n;
 		break;
+	case OPT_BALLOON_DOMAIN:
+		if (!*arg || strlen(arg) >= LODGE_DOMAIN_NAME_MAX)
+			return fail(err, size, "--balloon-domain %s: a name of 1 to %d bytes is wanted",
+				    arg, LODGE_DOMAIN_NAME_MAX - 1);
+		cfg->balloon.domain = arg;
+		break;
 	case OPT_BALLOON_CONTROL:
 		cfg->balloon.control = arg;
 		break;
@@ -200,8 +208,8 @@ static enum options_action check_balloon(struct config *cfg, char *err,
 	/* What is computed should not starve who said nothing. */
 	if (b->automatic && !b->floor)
 		b->floor = cfg->memory / 4;
-	if (!b->present && (b->floor || b->control))
-		return fail(err, size, "--balloon-floor and --balloon-control want --balloon");
+	if (!b->present && (b->floor || b->control || b->domain))
+		return fail(err, size, "--balloon-floor, --balloon-domain and --balloon-control want --balloon");
 	if (b->floor > cfg->memory)
 		return fail(err, size, "--balloon-floor is above --memory");
 	if (!b->automatic && b->target > cfg->memory)

@@ -66,7 +66,10 @@ static void add_balloon(const struct message *msg, void *arg)
 		.actual = attr_u64(attrs[LODGE_A_BALLOON_ACTUAL]),
 		.resident = attr_u64(attrs[LODGE_A_BALLOON_RESIDENT]),
 		.active = attr_u64(attrs[LODGE_A_BALLOON_ACTIVE]),
+		.hinted = attr_u64(attrs[LODGE_A_BALLOON_HINTED]),
+		.reclaimed = attr_u64(attrs[LODGE_A_BALLOON_RECLAIMED]),
 	};
+	attr_string(attrs[LODGE_A_BALLOON_DOMAIN], b->domain, sizeof(b->domain));
 	nla_for_each_attr(attr, msg->first, msg->length, left)
 		if (nla_type(attr) == LODGE_A_BALLOON_STAT)
 			add_stat(b, attr);
@@ -137,6 +140,9 @@ void balloon_json(const char *key, const struct balloon *b)
 	json_number("actual", b->actual);
 	json_number("resident", b->resident);
 	json_number("active", b->active);
+	json_number("reclaimed", b->reclaimed);
+	json_string("domain", b->domain);
+	json_number("hinted", b->hinted);
 	json_begin("guest", '{');
 	for (i = 0; i < LODGE_BALLOON_NR_STATS; i++)
 		if (b->valid >> i & 1 && stat_names[i])
@@ -160,7 +166,7 @@ static void print(const struct balloons *balloons)
 {
 	static const char *const heads[] = {
 		">VM", "SET", ">TARGET", ">ACTUAL", ">MEMORY", ">RESIDENT", ">ACTIVE",
-		">FREE", ">AVAILABLE",
+		">RECLAIMED", ">FREE", ">AVAILABLE",
 	};
 	struct table t;
 	size_t i, k;
@@ -169,13 +175,13 @@ static void print(const struct balloons *balloons)
 	for (i = 0; i < balloons->nr; i++) {
 		const struct balloon *b = &balloons->balloon[i];
 		const uint64_t sizes[] = {
-			b->target, b->actual, b->memory, b->resident, b->active,
+			b->target, b->actual, b->memory, b->resident, b->active, b->reclaimed,
 		};
 		char buf[16];
 
 		table_cell(&t, "%" PRIu64, b->vm);
 		table_cell(&t, "%s", b->automatic ? "auto" : "by hand");
-		for (k = 0; k < 5; k++)
+		for (k = 0; k < ARRAY_SIZE(sizes); k++)
 			table_cell(&t, "%s", text_bytes(sizes[k], buf, sizeof(buf)));
 		stat_cell(&t, b, VIRTIO_BALLOON_S_MEMFREE);
 		stat_cell(&t, b, VIRTIO_BALLOON_S_AVAIL);
@@ -204,9 +210,14 @@ int command_balloon(const struct options *opt)
 		balloons_get(&balloons, opt->vm);
 	} else {
 		size = opt->words[1];
-		fields[1] = strcmp(size, "auto") ?
-			(struct field) { LODGE_A_BALLOON_TARGET, 8, size_value(size, size) } :
-			(struct field) { LODGE_A_BALLOON_AUTO, 0, 1 };
+		if (!strcmp(size, "auto"))
+			fields[1] = (struct field) { LODGE_A_BALLOON_AUTO, 0, 1 };
+		else if (!strcmp(size, "hint"))
+			fields[1] = (struct field) { LODGE_A_BALLOON_HINT, 0, 1 };
+		else
+			fields[1] = (struct field) {
+				LODGE_A_BALLOON_TARGET, 8, size_value(size, size),
+			};
 		balloon_set(&balloons, opt->vm, fields, 2);
 	}
 	if (opt->json && opt->vm && balloons.nr) {

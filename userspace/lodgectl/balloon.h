@@ -12,7 +12,8 @@ struct balloon {
 	uint64_t vm;
 	bool automatic;
 	uint32_t shares;
-	uint64_t memory, reservation, target, actual, resident, active;
+	uint64_t memory, reservation, target, actual, resident, active, reclaimed, hinted;
+	char domain[LODGE_DOMAIN_NAME_MAX];
 	uint32_t valid;		/* bit n: the guest told stat[n] */
 	uint64_t stat[LODGE_BALLOON_NR_STATS];
 };

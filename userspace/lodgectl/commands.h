@@ -25,6 +25,7 @@ int command_events(const struct options *opt);
 int command_ksm(const struct options *opt);
 int command_balloon(const struct options *opt);
 int command_policy(const struct options *opt);
+int command_swap(const struct options *opt);
 int command_map(const struct options *opt);
 
 #endif

@@ -5,7 +5,7 @@
  * lodgectl shows what the module tells through generic netlink (netlink.c), and
  * sets what it takes. A noun is a file: VMs (vm.c), vCPUs (vcpu.c), counters
  * (stats.c), events (event.c), domains of merging (ksm.c), balloons (balloon.c),
- * what holds for all (policy.c), maps of memory (map.c, picture.c). Each knows its
+ * what holds for all (policy.c), what is swapped (swap.c), maps of memory (map.c, picture.c, png.c). Each knows its
  * attributes, its table and its JSON; a command is a line in this file and a
  * function in the noun's.
  *
@@ -36,9 +36,11 @@ static const char usage[] =
 "  ksm [ACTION]       merging of equal pages; ACTION is on, off, now, or set\n"
 "                     with budget=PERCENT and pause=MILLISECONDS; domain=NAME and\n"
 "                     user=NAME say for whom\n"
-"  balloon [VM [SIZE|auto]]   what they have of their memory, or shall have\n"
+"  balloon [VM [SIZE|auto|hint]]   what they have of their memory, or shall have\n"
 "  policy [VM] [KEY=VALUE]... how memory is divided: of all tax, period, budget,\n"
-"                     reserve, merge-budget, merge-pause; of a VM shares, reservation\n"
+"                     reserve, patience, merge-budget, merge-pause, pool, cold; of a\n"
+"                     VM shares, reservation, domain\n"
+"  swap               what is compressed and swapped\n"
 "  map VM             a picture of its memory\n"
 "\n"
 "VM is an id, else the number of its process, else a name; id:, pid: and name:\n"
@@ -86,8 +88,9 @@ static const struct command {
 	  "one VM at most" },
 	{ "events", command_events, OPT_JSON | OPT_COUNT, 0, 0, "no VM" },
 	{ "ksm", command_ksm, OPT_JSON, 0, 8, "on, off, now or set" },
-	{ "balloon", command_balloon, OPT_JSON, 0, 2, "a VM, and a size or auto" },
-	{ "policy", command_policy, OPT_JSON, 0, 8, "a VM and KEY=VALUE" },
+	{ "balloon", command_balloon, OPT_JSON, 0, 2, "a VM, and a size, auto or hint" },
+	{ "policy", command_policy, OPT_JSON, 0, 9, "a VM and KEY=VALUE" },
+	{ "swap", command_swap, OPT_JSON, 0, 0, "no VM" },
 	{ "map", command_map, OPT_JSON | OPT_SVG | OPT_PNG | OPT_SAMPLE, 1, 1, "one VM" },
 };
 

@@ -216,7 +216,10 @@ int netlink_ask(int cmd, const struct field *fields, size_t nr, int max, netlink
 	size_t i;
 
 	for (i = 0; i < nr && !err; i++)
-		err = fields[i].size == 8 ? nla_put_u64(msg, fields[i].type, fields[i].value) :
+		err = fields[i].size == FIELD_STRING ?
+			nla_put_string(msg, fields[i].type,
+				       (const char *)(uintptr_t)fields[i].value) :
+		      fields[i].size == 8 ? nla_put_u64(msg, fields[i].type, fields[i].value) :
 		      fields[i].size == 4 ? nla_put_u32(msg, fields[i].type, fields[i].value) :
 		      nla_put_flag(msg, fields[i].type);
 	if (err)

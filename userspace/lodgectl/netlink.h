@@ -20,9 +20,11 @@ struct message {
 /* A value of a request. */
 struct field {
 	int type;
-	int size;		/* 8, 4, or 0 for a flag */
-	uint64_t value;
+	int size;		/* 8, 4, 0 for a flag, or FIELD_STRING */
+	uint64_t value;		/* or where the string is */
 };
+
+#define FIELD_STRING	(-1)
 
 typedef void (*netlink_fn)(const struct message *msg, void *arg);
 

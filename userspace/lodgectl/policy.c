@@ -32,6 +32,12 @@ static const struct rate {
 	  "of a CPU that merging may take in each domain" },
 	{ "merge-pause", "merge_pause_ms", LODGE_A_POLICY_KSM_PASS_MS, UINT32_MAX, " ms",
 	  "between two passes of merging" },
+	{ "patience", "patience_ms", LODGE_A_POLICY_PATIENCE_MS, 3600000, " ms",
+	  "until what a guest doesn't give is compressed or swapped; 0: never" },
+	{ "pool", "pool_percent", LODGE_A_POLICY_POOL_PERCENT, 100, "%",
+	  "of lodge memory that may be compressed pages, before they are swapped" },
+	{ "cold", "cold_ms", LODGE_A_POLICY_COLD_MS, UINT32_MAX, " ms",
+	  "after which what isn't used is compressed; 0: when memory is wanted" },
 };
 
 #define NR_RATES	(sizeof(rates) / sizeof(*rates))
@@ -60,10 +66,10 @@ static void policy_ask(int cmd, const struct field *fields, size_t nr, uint32_t 
 static void print_claims(const struct balloons *balloons)
 {
 	static const char *const heads[] = {
-		">VM", ">SHARES", ">RESERVATION", ">MEMORY", "SET", ">TARGET",
+		">VM", "DOMAIN", ">SHARES", ">RESERVATION", ">MEMORY", "SET", ">TARGET",
 	};
+	char buf[16], name[64];
 	struct table t;
-	char buf[16];
 	size_t i;
 
 	table_heads(&t, heads, ARRAY_SIZE(heads));
@@ -71,6 +77,8 @@ static void print_claims(const struct balloons *balloons)
 		const struct balloon *b = &balloons->balloon[i];
 
 		table_cell(&t, "%" PRIu64, b->vm);
+		table_cell(&t, "%s", b->domain[0] ?
+			   text_clean(b->domain, name, sizeof(name)) : "-");
 		table_cell(&t, "%u", b->shares);
 		table_cell(&t, "%s", text_bytes(b->reservation, buf, sizeof(buf)));
 		table_cell(&t, "%s", text_bytes(b->memory, buf, sizeof(buf)));
@@ -120,11 +128,19 @@ static void show(const struct options *opt, const uint32_t *value,
 	json_end('}');
 }
 
-/* Of a VM: shares=, reservation=. */
+static const char *domain_value(const char *word, const char *value)
+{
+	if (strlen(value) >= LODGE_DOMAIN_NAME_MAX)
+		die(STATUS_USAGE, "%s: a name of %d bytes at most is wanted", word,
+		    LODGE_DOMAIN_NAME_MAX - 1);
+	return value;
+}
+
+/* Of a VM: shares=, reservation=, domain=. */
 static int vm_policy(const struct options *opt)
 {
 	struct balloons balloons;
-	struct field fields[3];
+	struct field fields[4];
 	const char *value;
 	size_t nr = 1;
 	int i;
@@ -132,8 +148,8 @@ static int vm_policy(const struct options *opt)
 	for (i = 1; i < opt->nr_words; i++) {
 		const char *word = opt->words[i];
 
-		if (nr == 3)
-			die(STATUS_USAGE, "policy: shares= and reservation= can be said once");
+		if (nr == ARRAY_SIZE(fields))
+			die(STATUS_USAGE, "policy: shares=, reservation= and domain= can be said once");
 		if (word_value(word, "shares", &value))
 			fields[nr++] = (struct field) {
 				LODGE_A_BALLOON_SHARES, 4,
@@ -143,8 +159,13 @@ static int vm_policy(const struct options *opt)
 			fields[nr++] = (struct field) {
 				LODGE_A_BALLOON_RESERVATION, 8, size_value(word, value),
 			};
+		else if (word_value(word, "domain", &value))
+			fields[nr++] = (struct field) {
+				LODGE_A_BALLOON_DOMAIN, FIELD_STRING,
+				(uintptr_t)domain_value(word, value),
+			};
 		else
-			die(STATUS_USAGE, "policy: \"%s\" is none of shares=N, reservation=SIZE",
+			die(STATUS_USAGE, "policy: \"%s\" is none of shares=N, reservation=SIZE, domain=NAME",
 			    word);
 	}
 	if (nr > 1)
@@ -174,13 +195,15 @@ static struct field rate_field(const char *word)
 /** command_policy() - show how memory is divided, or change it. */
 int command_policy(const struct options *opt)
 {
-	struct field fields[8];
+	struct field fields[NR_RATES];
 	uint32_t value[NR_RATES] = { 0 };
 	struct balloons balloons;
 	int i, nr = opt->nr_words;
 
 	if (nr && !strchr(opt->words[0], '='))
 		return vm_policy(opt);
+	if (nr > (int)NR_RATES)
+		die(STATUS_USAGE, "policy: each can be said once");
 	for (i = 0; i < nr; i++)
 		fields[i] = rate_field(opt->words[i]);
 	policy_ask(nr ? LODGE_CMD_POLICY_SET : LODGE_CMD_POLICY_GET, fields, nr, value);

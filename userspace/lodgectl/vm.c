@@ -11,6 +11,7 @@
 #include "commands.h"
 #include "json.h"
 #include "netlink.h"
+#include "stats.h"
 #include "table.h"
 #include "util.h"
 #include "vcpu.h"
@@ -38,6 +39,42 @@ void vm_parse(struct vm *vm, struct nlattr **attrs)
 static uint64_t mapped(const struct vm *vm)
 {
 	return (vm->pages_4k << 12) + (vm->pages_2m << 21) + (vm->pages_1g << 30);
+}
+
+/* What pages of lodge memory are: the counters' names. */
+static const char *const uses[VM_USES] = {
+	[USE_PRIVATE] = "private", [USE_SHARED] = "shared", [USE_ZERO] = "zero",
+	[USE_COMPRESSED] = "compressed", [USE_SWAPPED] = "swapped",
+	[USE_DISCARDED] = "discarded",
+};
+
+/** vm_add_use() - ask what their lodge memory is; @only one of them, unless that is 0. */
+void vm_add_use(struct vms *vms, uint64_t only)
+{
+	const struct stats_set *set;
+	struct stats stats;
+	size_t i, k;
+
+	/* One that has just ended has none. */
+	if (stats_get(&stats, only))
+		return;
+	for (i = 0; i < vms->nr; i++) {
+		set = stats_find(&stats, vms->vm[i].id, STATS_NO_VCPU);
+		for (k = 0; k < VM_USES; k++)
+			vms->vm[i].use[k] = stats_value(set, uses[k]) << 12;
+	}
+	stats_free(&stats);
+}
+
+/** vm_json_use() - that, in bytes, as a key of an object that is open. */
+void vm_json_use(const struct vm *vm)
+{
+	size_t k;
+
+	json_begin("use", '{');
+	for (k = 0; k < VM_USES; k++)
+		json_number(uses[k], vm->use[k]);
+	json_end('}');
 }
 
 /** vm_json_fields() - a VM's keys, into an object that is open. */
@@ -180,18 +217,24 @@ static const char *state_of(const struct vm *vm)
 int command_list(const struct options *opt)
 {
 	static const char *const heads[] = {
-		">ID", "NAME", ">PID", "USER", ">VCPUS", ">MEMORY", ">MAPPED", "STATE",
+		">ID", "NAME", ">PID", "USER", ">VCPUS", ">MEMORY", ">MAPPED",
+		">COMPRESSED", ">SWAPPED", "STATE",
 	};
 	struct table t;
 	struct vms vms;
 	char buf[128];
-	size_t i;
+	size_t i, k;
 
 	vms_get(&vms);
+	vm_add_use(&vms, 0);
 	if (opt->json) {
 		json_begin(NULL, '[');
-		for (i = 0; i < vms.nr; i++)
-			vm_json(NULL, &vms.vm[i]);
+		for (i = 0; i < vms.nr; i++) {
+			json_begin(NULL, '{');
+			vm_json_fields(&vms.vm[i]);
+			vm_json_use(&vms.vm[i]);
+			json_end('}');
+		}
 		json_end(']');
 		free(vms.vm);
 		return STATUS_OK;
@@ -207,6 +250,8 @@ int command_list(const struct options *opt)
 		table_cell(&t, "%u", vm->vcpus);
 		table_cell(&t, "%s", text_bytes(vm->memory, buf, sizeof(buf)));
 		table_cell(&t, "%s", text_bytes(mapped(vm), buf, sizeof(buf)));
+		for (k = USE_COMPRESSED; k <= USE_SWAPPED; k++)
+			table_cell(&t, "%s", text_bytes(vm->use[k], buf, sizeof(buf)));
 		table_cell(&t, "%s", state_of(vm));
 	}
 	table_end(&t, "");
@@ -217,6 +262,7 @@ int command_list(const struct options *opt)
 static void show_text(const struct vm *vm)
 {
 	char buf[256], buf2[64];
+	size_t k;
 
 	printf("VM %" PRIu64 "\n", vm->id);
 	printf("  name     %s\n", text_clean(vm->name, buf, sizeof(buf)));
@@ -227,7 +273,10 @@ static void show_text(const struct vm *vm)
 	       text_bytes(mapped(vm), buf2, sizeof(buf2)));
 	printf("  pages    %" PRIu64 " of 4K, %" PRIu64 " of 2M, %" PRIu64 " of 1G, %" PRIu64 " nested tables\n",
 	       vm->pages_4k, vm->pages_2m, vm->pages_1g, vm->nested_tables);
-	printf("  state    %s", state_of(vm));
+	printf("  lodge   ");
+	for (k = 0; k < VM_USES; k++)
+		printf("%s %s %s", k ? "," : "", text_bytes(vm->use[k], buf, sizeof(buf)), uses[k]);
+	printf("\n  state    %s", state_of(vm));
 	if (vm->reason[0])
 		printf(": %s", text_clean(vm->reason, buf, sizeof(buf)));
 	printf("\n\n");
@@ -241,9 +290,11 @@ int command_show(const struct options *opt)
 
 	if (vcpus_get(&vcpus, vm.id))
 		die(STATUS_NO_VM, "VM %" PRIu64 " has just ended", vm.id);
+	vm_add_use(&(struct vms) { 1, &vm }, vm.id);
 	if (opt->json) {
 		json_begin(NULL, '{');
 		vm_json_fields(&vm);
+		vm_json_use(&vm);
 		vcpus_json("vcpu", &vcpus);
 		json_end('}');
 	} else {

@@ -3,16 +3,20 @@
  * The balloon, through the whole virtio transport: an honest driver, a
  * careless one, and one that writes random bytes into its queues.
  */
+#include <errno.h>
+#include <fcntl.h>
 #include <linux/pci_regs.h>
 #include <linux/virtio_balloon.h>
 #include <linux/virtio_config.h>
 #include <linux/virtio_pci.h>
 #include <linux/virtio_ring.h>
+#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "../../../uapi/lodge.h"
 #include "lodge.h"
 #include "pci.h"
 #include "tap.h"
@@ -29,7 +33,7 @@
 #define NQUEUES	5
 #define SLOT	1
 
-enum { INFLATE, DEFLATE, STATS, COMPACT, REPORTING };
+enum { INFLATE, DEFLATE, STATS, HINTS, REPORTING };
 
 static struct vm vm;
 static uint32_t bar, port;
@@ -40,6 +44,34 @@ static struct ring {
 	volatile struct vring_used *used;
 	uint16_t done;
 } ring[NQUEUES];
+
+/* Lodge memory, which is a file of the host's here; and which pages the guest wrote. */
+static bool written[MEMORY / PAGE];
+static int watched;
+
+int ioctl(int fd, unsigned long cmd, ...)
+{
+	const struct lodge_memory_discard *d;
+	va_list ap;
+	uint64_t i;
+
+	va_start(ap, cmd);
+	d = va_arg(ap, const void *);
+	va_end(ap);
+	if (fd != vm.mem.fd || cmd != LODGE_MEMORY_DISCARD) {
+		errno = ENOTTY;
+		return -1;
+	}
+	if (d->flags == LODGE_DISCARD_WATCH) {
+		watched++;
+		memset(written, 0, sizeof(written));
+	}
+	for (i = d->first; d->flags != LODGE_DISCARD_WATCH && i < d->first + d->count; i++)
+		if (!(d->flags && written[i]) &&
+		    fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, i * PAGE, PAGE))
+			abort();
+	return 0;
+}
 
 static uint64_t get(unsigned int off, unsigned int size)
 {
@@ -259,7 +291,7 @@ static void test_report(void)
 	fill();
 	check(request(REPORTING, FREE, 512 * PAGE, VRING_DESC_F_WRITE) &&
 	      there() == PAGES - 512, "free pages are given back");
-	check(request(COMPACT, FREE + 512 * PAGE, 512 * PAGE,
+	check(request(HINTS, FREE + 512 * PAGE, 512 * PAGE,
 		      VRING_DESC_F_WRITE) && there() == 0,
 	      "by the queue that Linux takes, too");
 	fill();
@@ -334,6 +366,72 @@ static void test_hostile(void)
 	check(get(CONFIG + 4, 4) == ~0u, "it may tell lies");
 }
 
+static uint32_t cmd_id(void)
+{
+	return get(CONFIG + 8, 4);
+}
+
+/* The number of the hints that are asked for; @last if none are, for a while. */
+static uint32_t ask(uint32_t last)
+{
+	unsigned int i;
+
+	if (write(control[1], "hint\n", 5) != 5)
+		abort();
+	for (i = 0; i < 100 && cmd_id() == last; i++)
+		usleep(2000);
+	return cmd_id();
+}
+
+static bool tell(uint32_t id)
+{
+	pfns()[0] = id;
+	return request(HINTS, PFNS, 4, 0);
+}
+
+static bool hint(uint64_t at, unsigned int pages)
+{
+	return request(HINTS, at, pages * PAGE, VRING_DESC_F_WRITE);
+}
+
+static void test_hints(void)
+{
+	int before = watched;
+	uint32_t id, next;
+
+	check(start(1ULL << VIRTIO_BALLOON_F_FREE_PAGE_HINT, 0) &
+	      1ULL << VIRTIO_BALLOON_F_FREE_PAGE_HINT, "hints are wanted where writes can be seen");
+	check(cmd_id() == VIRTIO_BALLOON_CMD_ID_STOP, "but not at once");
+	fill();
+	check(hint(FREE, 512) && there() == PAGES, "what wasn't asked for is ignored");
+	id = ask(VIRTIO_BALLOON_CMD_ID_STOP);
+	check(id > VIRTIO_BALLOON_CMD_ID_DONE && watched == before + 1,
+	      "hints are asked for, and writes watched");
+	check(hint(FREE, 512) && tell(id + 1) && hint(FREE, 512) && there() == PAGES,
+	      "those without the right number are ignored");
+	written[FREE / PAGE + 5] = true;
+	check(tell(id) && hint(FREE, 512) && there() == PAGES - 511,
+	      "what is hinted goes, but for what was written since");
+	check(cmd_id() == id, "until all is told");
+	check(tell(VIRTIO_BALLOON_CMD_ID_STOP) && cmd_id() == VIRTIO_BALLOON_CMD_ID_DONE,
+	      "then the driver has it back");
+	check(hint(FREE + 512 * PAGE, 512) && there() == PAGES - 511, "and nothing more goes");
+	check(tell(VIRTIO_BALLOON_CMD_ID_STOP) && cmd_id() == VIRTIO_BALLOON_CMD_ID_DONE &&
+	      tell(id) && hint(FREE + 512 * PAGE, 512) && there() == PAGES - 511,
+	      "nor with a number from before");
+	next = ask(VIRTIO_BALLOON_CMD_ID_DONE);
+	check(next > id && tell(next) && ask(next) > next && hint(FREE + 512 * PAGE, 512) &&
+	      there() == PAGES - 511, "who is asked anew begins anew");
+	check(!request(HINTS, PFNS, 3, 0) && broken(), "half a number breaks it");
+	start(1ULL << VIRTIO_BALLOON_F_FREE_PAGE_HINT, 0);
+	check(cmd_id() == VIRTIO_BALLOON_CMD_ID_STOP, "a reset ends it");
+	start(1ULL << VIRTIO_BALLOON_F_FREE_PAGE_HINT |
+	      1ULL << VIRTIO_BALLOON_F_PAGE_POISON, 0xaaaaaaaa);
+	check(ask(0) == VIRTIO_BALLOON_CMD_ID_STOP, "who poisons pages isn't asked");
+	start(0, 0);
+	check(ask(0) == VIRTIO_BALLOON_CMD_ID_STOP, "nor who has no hints");
+}
+
 static void test_random(void)
 {
 	static const uint64_t places[] = { PFNS, FREE, RINGS, RINGS + 0x14000,
@@ -386,6 +484,7 @@ int main(void)
 	pthread_t thread;
 	char spec[16];
 	unsigned int q;
+	int fd;
 
 	if (pipe(control))
 		abort();
@@ -396,7 +495,10 @@ int main(void)
 	bus_init(&vm.pio);
 	bus_init(&vm.mmio);
 	loop_init(&vm.loop);
-	mem_create(&vm.mem, MEMORY, -1);
+	fd = memfd_create("lodge-memory", MFD_CLOEXEC);
+	if (fd < 0 || ftruncate(fd, MEMORY))
+		abort();
+	mem_create(&vm.mem, MEMORY, fd);
 	/* What is counted are pages of 4K. */
 	madvise(vm.mem.region[0].host, MEMORY, MADV_NOHUGEPAGE);
 	for (q = 0; q < NQUEUES; q++) {
@@ -415,6 +517,7 @@ int main(void)
 	test_report();
 	test_stats();
 	test_hostile();
+	test_hints();
 	close(control[1]);
 	test_random();
 	loop_stop(&vm.loop);

@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What a guest doesn't give is taken: pages of its lodge memory that it doesn't use are
+ * compressed, or swapped, as reclaim does it (mem/reclaim.c). What to do is found out
+ * under the balloon's lock, and done without: objects may be gone by then, so that
+ * their pool is held, and they are looked for in it.
+ */
+#include "lodge.h"
+#include "mem/pool.h"
+
+static_assert((int)LODGE_PRESS_OBJECTS == LODGE_VIEW_OBJECTS);
+
+/**
+ * lodge_press_plan - find out what to take
+ * @vm: the VM; it stays meanwhile
+ * @p: what the VM may keep; the rest of it is filled in
+ *
+ * Context: may sleep, but waits for nobody.
+ */
+void lodge_press_plan(struct lodge_vm *vm, struct lodge_press *p)
+{
+	struct lodge_object *o[LODGE_VIEW_OBJECTS];
+	int idx = srcu_read_lock(&vm->srcu);
+	u64 pages = 0, packed = 0;
+	unsigned int i;
+
+	rcu_read_lock();
+	p->nr = lodge_view_objects(vm, o);
+	for (i = 0; i < p->nr; i++) {
+		p->part[i].object = o[i];
+		p->part[i].pool = o[i]->pool;
+		p->part[i].ino = o[i]->inode.i_ino;
+		pages += atomic_long_read(&o[i]->pages[LODGE_PAGE_PRIVATE]);
+		packed += atomic_long_read(&o[i]->packed);
+	}
+	rcu_read_unlock();
+	srcu_read_unlock(&vm->srcu, idx);
+	p->want = lodge_policy_press(pages, packed >> PAGE_SHIFT, p);
+}
+
+/**
+ * lodge_press - take it
+ * @p: filled in by lodge_press_plan()
+ *
+ * Context: may sleep; no lock is held.
+ * Return: pages that went.
+ */
+u64 lodge_press(const struct lodge_press *p)
+{
+	u64 done = 0;
+	unsigned int i;
+
+	for (i = 0; i < p->nr && done < p->want; i++) {
+		struct lodge_reclaim r = {
+			.pool = p->part[i].pool, .only = p->part[i].object,
+			.ino = p->part[i].ino, .want = p->want - done,
+		};
+
+		if (!lodge_pool_hold(r.pool))
+			continue;
+		lodge_reclaim(&r);
+		lodge_pool_put(r.pool);
+		done += r.pages;
+	}
+	return done;
+}
