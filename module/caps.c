@@ -32,7 +32,7 @@ static const u16 present[] = {
 	KVM_CAP_EXCEPTION_PAYLOAD, KVM_CAP_X86_TRIPLE_FAULT_EVENT,
 	KVM_CAP_BINARY_STATS_FD, KVM_CAP_SREGS2, KVM_CAP_VCPU_ATTRIBUTES,
 	KVM_CAP_ENFORCE_PV_FEATURE_CPUID,
-	KVM_CAP_MMU_SHADOW_CACHE_CONTROL,
+	KVM_CAP_MMU_SHADOW_CACHE_CONTROL, KVM_CAP_SPLIT_IRQCHIP,
 };
 
 #define X2APIC_FLAGS	(KVM_X2APIC_API_USE_32BIT_IDS | \
@@ -140,6 +140,8 @@ long lodge_cap_enable_vm(struct lodge_vm *vm, void __user *arg)
 		vm->mem.manual_protect = cap.args[0];
 		mutex_unlock(&vm->mem.lock);
 		return 0;
+	case KVM_CAP_SPLIT_IRQCHIP:
+		return lodge_irq_split(vm, cap.args[0]);
 	case KVM_CAP_MAX_VCPU_ID:
 		return limit_vcpu_ids(vm, cap.args[0]);
 	case KVM_CAP_EXCEPTION_PAYLOAD:

@@ -346,7 +346,7 @@ int lodge_events_inject(struct lodge_vcpu *vcpu)
 {
 	struct lodge_events *ev = &vcpu->events;
 	bool busy = reinject(vcpu);
-	bool irq_waits;
+	bool irq_waits = false;
 	int vector;
 
 	if (!busy && ev->exception.pending) {
@@ -373,9 +373,9 @@ int lodge_events_inject(struct lodge_vcpu *vcpu)
 			vector = lodge_irq_inject(vcpu);
 		}
 		irq_waits = vector >= 0;
-	} else {
-		irq_waits = READ_ONCE(vcpu->run->request_interrupt_window);
 	}
+	if (lodge_irq_user_owns(vcpu) && lodge_irq_user_accepts(vcpu))
+		irq_waits |= READ_ONCE(vcpu->run->request_interrupt_window);
 	lodge_backend->want(vcpu, LODGE_WANT_IRQ_WINDOW, irq_waits);
 	ev->injecting = busy;
 	return LODGE_AGAIN;
@@ -408,11 +408,11 @@ bool lodge_vcpu_runnable(struct lodge_vcpu *vcpu)
 }
 
 /**
- * lodge_interrupt - KVM_INTERRUPT, for VMs without an in-kernel irqchip
+ * lodge_interrupt - KVM_INTERRUPT, for VMs without an in-kernel PIC
  * @vcpu: the vCPU
  * @arg: struct kvm_interrupt
  *
- * Return: 0, -EFAULT, -EINVAL for a vector above 255, -ENXIO with an irqchip.
+ * Return: 0, -EFAULT, -EINVAL for a vector above 255; as lodge_irq_user_inject().
  */
 long lodge_interrupt(struct lodge_vcpu *vcpu, void __user *arg)
 {
@@ -423,7 +423,7 @@ long lodge_interrupt(struct lodge_vcpu *vcpu, void __user *arg)
 	if (irq.irq > 255)
 		return -EINVAL;
 	if (vcpu->vm->irq.in_kernel)
-		return -ENXIO;
+		return lodge_irq_user_inject(vcpu, irq.irq);
 	vcpu->events.irq.vector = irq.irq;
 	vcpu->events.irq.soft = false;
 	vcpu->events.irq.injected = true;

@@ -81,6 +81,7 @@ enum lodge_request {
 	LODGE_REQ_CLOCK,	/* the paravirtual clock page is stale */
 	LODGE_REQ_STEAL,	/* account stolen time */
 	LODGE_REQ_TRIPLE_FAULT,
+	LODGE_REQ_IOAPIC_EOI,	/* eoi_vector is for user space's I/O APIC */
 	LODGE_REQ_DEAD,		/* the VM is unusable: KVM_RUN gives EIO */
 };
 
@@ -157,6 +158,7 @@ struct lodge_vcpu {
 	struct lodge_vcpu_stats stats;
 	struct lodge_slot *slot;	/* the slot that was hit last */
 	u64 slot_generation;
+	u8 eoi_vector;			/* of LODGE_REQ_IOAPIC_EOI */
 	u64 apic_base;			/* MSR_IA32_APICBASE */
 	u64 cr8;			/* TPR without an in-kernel local APIC */
 

@@ -241,14 +241,19 @@ static int handle_requests(struct lodge_vcpu *vcpu)
 		clear_bit(LODGE_REQ_TRIPLE_FAULT, req);
 		return lodge_exit_shutdown(vcpu);
 	}
+	if (test_and_clear_bit(LODGE_REQ_IOAPIC_EOI, req)) {
+		vcpu->run->exit_reason = KVM_EXIT_IOAPIC_EOI;
+		vcpu->run->eoi.vector = vcpu->eoi_vector;
+		return LODGE_USER;
+	}
 	return LODGE_AGAIN;
 }
 
-/* Without an in-kernel irqchip user space waits for a moment to inject. */
+/* Who has the PIC in user space waits for a moment to inject. */
 static bool user_wants_window(struct lodge_vcpu *vcpu)
 {
-	return !vcpu->apic && READ_ONCE(vcpu->run->request_interrupt_window) &&
-	       !vcpu->vm->irq.in_kernel;
+	return lodge_irq_user_owns(vcpu) && lodge_irq_user_accepts(vcpu) &&
+	       READ_ONCE(vcpu->run->request_interrupt_window);
 }
 
 /*
@@ -316,7 +321,7 @@ static int enter_guest(struct lodge_vcpu *vcpu)
 		ret = LODGE_AGAIN;
 	} else {
 		/* User space's own wishes are in kvm_run, and make no request. */
-		if (!vcpu->vm->irq.in_kernel)
+		if (lodge_irq_user_owns(vcpu))
 			lodge_vcpu_request(vcpu, LODGE_REQ_EVENT);
 		guest_timing_enter_irqoff();
 		ret = inner_loop(vcpu);
@@ -465,8 +470,8 @@ static void fill_run(struct lodge_vcpu *vcpu)
 	run->flags = 0;
 	run->cr8 = lodge_cr8_get(vcpu);
 	run->apic_base = vcpu->apic_base;
-	run->ready_for_interrupt_injection = vcpu->vm->irq.in_kernel ||
-					     lodge_irq_window_open(vcpu);
+	run->ready_for_interrupt_injection = !lodge_irq_user_owns(vcpu) ||
+		(lodge_irq_user_accepts(vcpu) && lodge_irq_window_open(vcpu));
 }
 
 static int run_loaded(struct lodge_vcpu *vcpu)

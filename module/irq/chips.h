@@ -47,6 +47,7 @@ struct lodge_lapic {
 	u64 period;		/* ns; not below the least that is allowed */
 	u64 tsc_deadline;	/* guest TSC; 0: disarmed, or it has fired */
 	u8 sipi_vector;
+	int extint;		/* the vector of user space's PIC that waits, or -1 */
 	ktime_t target;		/* when the count gets to 0: one-shot, periodic */
 	struct hrtimer timer;
 };
@@ -193,7 +194,6 @@ struct lodge_ioapic {
 	unsigned long sources[LODGE_IOAPIC_PINS];
 	u32 storm[LODGE_IOAPIC_PINS];	/* EOIs in a row that found the line high */
 	struct delayed_work storm_work;
-	unsigned long eoi[4];	/* vectors whose EOI must be told though edge */
 	/* Coalescing of the clock's interrupt: who has yet to say EOI */
 	DECLARE_BITMAP(rtc_pending, LODGE_MAX_APIC_ID + 1);
 	u8 rtc_vector;

@@ -185,7 +185,9 @@ static int irqfd_assign(struct lodge_vm *vm, const struct kvm_irqfd *args)
 	struct file *file;
 	int ret;
 
-	if (!vm->irq.in_kernel || args->gsi >= LODGE_MAX_GSI)
+	/* Nobody here knows whose EOI it would be in user space's I/O APIC. */
+	if (!vm->irq.in_kernel || args->gsi >= LODGE_MAX_GSI ||
+	    (vm->irq.split && args->flags & KVM_IRQFD_FLAG_RESAMPLE))
 		return -EINVAL;
 	irqfd = kzalloc(sizeof(*irqfd), GFP_KERNEL_ACCOUNT);
 	if (!irqfd)

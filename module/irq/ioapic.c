@@ -34,6 +34,7 @@
 /* Vectors whose EOI matters although they are edge-triggered: eoi() asks. */
 static void update_eoi(struct lodge_ioapic *ioapic)
 {
+	struct lodge_irq *irq = &ioapic->vm->irq;
 	unsigned long eoi[4] = { 0 };
 	bool changed = false;
 	int i;
@@ -47,8 +48,8 @@ static void update_eoi(struct lodge_ioapic *ioapic)
 			__set_bit(e & REDIR_VECTOR, eoi);
 	}
 	for (i = 0; i < 4; i++) {
-		changed |= ioapic->eoi[i] != eoi[i];
-		WRITE_ONCE(ioapic->eoi[i], eoi[i]);
+		changed |= irq->eoi[i] != eoi[i];
+		WRITE_ONCE(irq->eoi[i], eoi[i]);
 	}
 	if (changed)
 		lodge_lapic_eoi_changed(ioapic->vm);

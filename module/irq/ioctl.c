@@ -43,6 +43,39 @@ out:
 	return ret;
 }
 
+/**
+ * lodge_irq_split - KVM_CAP_SPLIT_IRQCHIP: local APICs and messages in the kernel
+ * @vm: the VM
+ * @pins: GSIs below are those of user space's I/O APICs
+ *
+ * Return: 0; -EINVAL: too many; -EEXIST: there are vCPUs, or an irqchip; -ENOMEM.
+ */
+int lodge_irq_split(struct lodge_vm *vm, u64 pins)
+{
+	struct lodge_irq *irq = &vm->irq;
+	int ret = -EEXIST;
+
+	if (pins > LODGE_MAX_USER_PINS)
+		return -EINVAL;
+	mutex_lock(&vm->lock);
+	/* Chips that an attempt at KVM_CREATE_IRQCHIP left behind stay what they are. */
+	if (irq->in_kernel || irq->pic || vm->nr_vcpus || vm->nr_creating)
+		goto out;
+	mutex_lock(&irq->lock);
+	ret = lodge_routing_set(vm, NULL, 0);
+	if (!ret)
+		ret = lodge_access_create(vm);
+	mutex_unlock(&irq->lock);
+	if (ret)
+		goto out;
+	irq->split = true;
+	irq->user_pins = pins;
+	smp_store_release(&irq->in_kernel, true);	/* after all else */
+out:
+	mutex_unlock(&vm->lock);
+	return ret;
+}
+
 static int with_chip(struct lodge_vm *vm, struct kvm_irqchip *c, bool set)
 {
 	if (c->chip_id > KVM_IRQCHIP_IOAPIC)
@@ -76,7 +109,7 @@ static int make_pit(struct lodge_vm *vm, u32 flags)
 	mutex_lock(&vm->irq.lock);
 	if (vm->irq.pit)
 		ret = -EEXIST;
-	else if (!vm->irq.in_kernel)
+	else if (!vm->irq.in_kernel || vm->irq.split)
 		ret = -ENOENT;	/* its output would lead nowhere */
 	else
 		ret = lodge_pit_create(vm, flags);
@@ -170,7 +203,7 @@ static int signal_msi(struct lodge_vm *vm, void *arg)
 	return lodge_irq_msi(vm, msi);
 }
 
-enum { NOTHING, CHIPS, PIT };
+enum { NOTHING, PIT, LINES, CHIPS };
 
 /*
  * What the numbers themselves say of size and direction is not always so. Who
@@ -185,8 +218,8 @@ static const struct {
 #define IN(type)	sizeof(struct type), 0
 #define OUT(type)	0, sizeof(struct type)
 #define BOTH(type)	sizeof(struct type), sizeof(struct type)
-	{ KVM_IRQ_LINE, IN(kvm_irq_level), CHIPS, irq_line },
-	{ KVM_IRQ_LINE_STATUS, BOTH(kvm_irq_level), CHIPS, irq_line_status },
+	{ KVM_IRQ_LINE, IN(kvm_irq_level), LINES, irq_line },
+	{ KVM_IRQ_LINE_STATUS, BOTH(kvm_irq_level), LINES, irq_line_status },
 	{ KVM_SIGNAL_MSI, IN(kvm_msi), NOTHING, signal_msi },
 	{ KVM_IRQFD, IN(kvm_irqfd), NOTHING, lodge_irqfd },
 	{ KVM_IOEVENTFD, IN(kvm_ioeventfd), NOTHING, lodge_ioeventfd },
@@ -229,7 +262,8 @@ long lodge_irq_vm_ioctl(struct lodge_vm *vm, unsigned int cmd, void __user *user
 	BUILD_BUG_ON(sizeof(arg) < sizeof(struct kvm_pit_state2));
 	if (copy_from_user(&arg, user, vm_ioctls[i].in))
 		return -EFAULT;
-	if ((vm_ioctls[i].needs == CHIPS && !vm->irq.in_kernel) ||
+	if ((vm_ioctls[i].needs >= LINES && !vm->irq.in_kernel) ||
+	    (vm_ioctls[i].needs == CHIPS && vm->irq.split) ||
 	    (vm_ioctls[i].needs == PIT && !vm->irq.pit))
 		return -ENXIO;
 	ret = vm_ioctls[i].fn(vm, &arg);

@@ -43,7 +43,7 @@ static void request(struct lodge_lapic *apic, u8 vector, bool self)
 			return;
 		/* Whose EOI matters, the CPU must hear of: by lodge_lapic_publish(). */
 		if (lodge_caps.apic_posted && !self &&
-		    !test_bit(vector, apic->vcpu->vm->irq.ioapic->eoi)) {
+		    !test_bit(vector, apic->vcpu->vm->irq.eoi)) {
 			lodge_vcpu_request(apic->vcpu, LODGE_REQ_EVENT);
 			if (!test_and_set_bit(LODGE_PIR_ON, &pir->control))
 				lodge_vcpu_post(apic->vcpu);

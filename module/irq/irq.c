@@ -26,7 +26,10 @@
  *	 the vCPU, before entry: lodge_irq_pending(), lodge_irq_ack()
  *
  * Life. KVM_CREATE_IRQCHIP makes the PICs, the I/O APIC and the default routes,
- * before the first vCPU; each vCPU then gets a local APIC. They go with the VM:
+ * before the first vCPU; each vCPU then gets a local APIC. With
+ * KVM_CAP_SPLIT_IRQCHIP in its place there are the local APICs and messages alone:
+ * user space has the rest, injects what its PIC has, and is told of EOIs. They
+ * go with the VM:
  * lodge_irq_stop() takes the irqfds down when its descriptor is closed,
  * lodge_irq_destroy() the rest, before the vCPUs are freed that devices reach
  * for. Without an in-kernel irqchip only the buses are here.
@@ -52,8 +55,20 @@
 
 static bool pic_waits(struct lodge_lapic *apic)
 {
-	return unlikely(READ_ONCE(apic->vcpu->vm->irq.pic->output)) &&
-	       lodge_lapic_takes_pic(apic);
+	const struct lodge_pic *pic = apic->vcpu->vm->irq.pic;
+	bool output = pic ? READ_ONCE(pic->output) : apic->extint >= 0;
+
+	return unlikely(output) && lodge_lapic_takes_pic(apic);
+}
+
+static int pic_ack(struct lodge_vcpu *vcpu)
+{
+	int vector = vcpu->apic->extint;
+
+	if (vcpu->vm->irq.pic)
+		return lodge_pic_ack(vcpu->vm->irq.pic);
+	vcpu->apic->extint = -1;
+	return vector;
 }
 
 /**
@@ -110,11 +125,48 @@ int lodge_irq_inject(struct lodge_vcpu *vcpu)
 int lodge_irq_ack(struct lodge_vcpu *vcpu, int vector)
 {
 	if (unlikely(vector == LODGE_IRQ_EXTINT))
-		vector = lodge_pic_ack(vcpu->vm->irq.pic);
+		vector = pic_ack(vcpu);
 	else
 		lodge_lapic_ack(vcpu->apic, vector);
 	trace_lodge_irq_ack(vcpu, vector);
 	return vector;
+}
+
+/** lodge_irq_user_owns - are the PICs, or all controllers, in user space? */
+bool lodge_irq_user_owns(const struct lodge_vcpu *vcpu)
+{
+	return !vcpu->vm->irq.in_kernel || vcpu->vm->irq.split;
+}
+
+/**
+ * lodge_irq_user_accepts - would lodge_irq_user_inject() be of use?
+ * @vcpu: the vCPU, own thread; lodge_irq_user_owns() it
+ *
+ * Without a local APIC that is for the caller to say.
+ */
+bool lodge_irq_user_accepts(struct lodge_vcpu *vcpu)
+{
+	struct lodge_lapic *apic = vcpu->apic;
+
+	return !apic || (apic->extint < 0 && lodge_lapic_takes_pic(apic));
+}
+
+/**
+ * lodge_irq_user_inject - user space's PIC has an interrupt for a local APIC here
+ * @vcpu: the vCPU, locked
+ * @vector: what the PIC gave; it waits until LINT0 and the guest take it
+ *
+ * Return: 0; -EEXIST: one waits already; -ENXIO: the PIC is in the kernel.
+ */
+int lodge_irq_user_inject(struct lodge_vcpu *vcpu, u8 vector)
+{
+	if (!lodge_irq_user_owns(vcpu))
+		return -ENXIO;
+	if (vcpu->apic->extint >= 0)
+		return -EEXIST;
+	vcpu->apic->extint = vector;
+	lodge_vcpu_request(vcpu, LODGE_REQ_EVENT);
+	return 0;
 }
 
 /**

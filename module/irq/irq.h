@@ -29,6 +29,7 @@ struct lodge_slot;
 /* Walked with interrupts off, and so bounded: each kind of eventfd of a VM. */
 #define LODGE_MAX_EVENTFDS	4096
 #define LODGE_IRQ_EXTINT	256	/* pending: the PIC has one, vector unknown */
+#define LODGE_MAX_USER_PINS	4096	/* of I/O APICs in user space, as KVM */
 
 /* Who holds a line: a line is high while anybody holds it high. */
 enum lodge_irq_source {
@@ -44,7 +45,9 @@ enum lodge_bus_kind { LODGE_BUS_MMIO, LODGE_BUS_PIO, LODGE_NR_BUSES };
 
 /**
  * struct lodge_irq - a VM's interrupt controllers and buses
- * @in_kernel: KVM_CREATE_IRQCHIP was called; set once, after all else is there
+ * @in_kernel: KVM_CREATE_IRQCHIP was called, or @split set; once, after all else is there
+ * @split: the local APICs alone are in the kernel, the other chips in user space
+ * @user_pins: with @split: GSIs below are its I/O APICs' pins
  * @x2apic_format: KVM_X2APIC_API_USE_32BIT_IDS was enabled
  * @x2apic_broadcast: KVM_X2APIC_API_DISABLE_BROADCAST_QUIRK was enabled
  * @ids_moved: some guest gave an xAPIC another id than the one it started with
@@ -53,6 +56,8 @@ enum lodge_bus_kind { LODGE_BUS_MMIO, LODGE_BUS_PIO, LODGE_NR_BUSES };
  * @routing: from GSIs to pins and messages; RCU
  * @pic: the two PICs, NULL without an in-kernel irqchip
  * @ioapic: likewise
+ * @eoi: vectors whose EOI must be told though edge; with @split: those that were
+ *	ever routed from an I/O APIC's level-triggered pin
  * @pit: NULL unless it was created
  * @acks: who wants to hear of acknowledged interrupts; RCU
  * @acked: the GSIs that are in @acks
@@ -70,6 +75,8 @@ enum lodge_bus_kind { LODGE_BUS_MMIO, LODGE_BUS_PIO, LODGE_NR_BUSES };
  */
 struct lodge_irq {
 	bool in_kernel;
+	bool split;
+	u32 user_pins;
 	bool x2apic_format;
 	bool x2apic_broadcast;
 	bool ids_moved;
@@ -78,6 +85,7 @@ struct lodge_irq {
 	struct lodge_routing __rcu *routing;
 	struct lodge_pic *pic;
 	struct lodge_ioapic *ioapic;
+	unsigned long eoi[4];
 	struct lodge_pit *pit;
 	struct list_head acks;
 	DECLARE_BITMAP(acked, LODGE_MAX_GSI);
@@ -97,6 +105,7 @@ struct lodge_irq {
 int lodge_irq_init(struct lodge_vm *vm);
 void lodge_irq_stop(struct lodge_vm *vm);
 void lodge_irq_destroy(struct lodge_vm *vm);
+int lodge_irq_split(struct lodge_vm *vm, u64 pins);
 
 /* --- local APIC: the owner's calls, unless said otherwise --- */
 int lodge_lapic_create(struct lodge_vcpu *vcpu);
@@ -133,6 +142,9 @@ u64 lodge_access_hpa(struct lodge_vm *vm);
 int lodge_irq_pending(struct lodge_vcpu *vcpu);
 int lodge_irq_inject(struct lodge_vcpu *vcpu);
 int lodge_irq_ack(struct lodge_vcpu *vcpu, int vector);
+bool lodge_irq_user_owns(const struct lodge_vcpu *vcpu);
+bool lodge_irq_user_accepts(struct lodge_vcpu *vcpu);
+int lodge_irq_user_inject(struct lodge_vcpu *vcpu, u8 vector);
 int lodge_irq_set(struct lodge_vm *vm, int source, u32 gsi, int level);
 int lodge_irq_msi(struct lodge_vm *vm, const struct kvm_msi *msi);
 struct lodge_ipi {

@@ -93,14 +93,13 @@ int lodge_lapic_pending(struct lodge_lapic *apic)
  */
 void lodge_lapic_publish(struct lodge_lapic *apic)
 {
-	struct lodge_ioapic *ioapic = apic->vcpu->vm->irq.ioapic;
 	int irr = -1;
 
 	merge(apic);
 	if (lodge_lapic_hw_enabled(apic))
 		irr = lodge_lapic_top(apic, APIC_IRR);
 	lodge_backend->apic_status(apic->vcpu, max(irr, 0), max(isr_top(apic), 0),
-				   ioapic->eoi);
+				   apic->vcpu->vm->irq.eoi);
 }
 
 /**
@@ -161,12 +160,18 @@ void lodge_lapic_ack(struct lodge_lapic *apic, u8 vector)
 /* The guest has finished @vector: whoever must know is told. */
 static void finished(struct lodge_lapic *apic, u8 vector)
 {
-	struct lodge_ioapic *ioapic = apic->vcpu->vm->irq.ioapic;
+	struct lodge_irq *irq = &apic->vcpu->vm->irq;
 	bool level = lodge_lapic_test(apic, APIC_TMR, vector);
 
 	trace_lodge_eoi(apic->vcpu, vector);
-	if (level || test_bit(vector, ioapic->eoi))
+	if (!level && !test_bit(vector, irq->eoi))
+		return;
+	if (irq->ioapic) {
 		lodge_ioapic_eoi(apic->vcpu, vector, level);
+	} else if (level && test_bit(vector, irq->eoi)) {
+		apic->vcpu->eoi_vector = vector;
+		lodge_vcpu_request(apic->vcpu, LODGE_REQ_IOAPIC_EOI);
+	}
 }
 
 static void eoi(struct lodge_lapic *apic)
@@ -625,6 +630,7 @@ void lodge_lapic_reset(struct lodge_vcpu *vcpu, bool init)
 	memset(lodge_lapic_pir(apic)->vectors, 0, sizeof(lodge_lapic_pir(apic)->vectors));
 	apic->isr_top = -1;
 	apic->errors = 0;
+	apic->extint = -1;
 	apic->timer_mode = 0;		/* one-shot */
 	apic->divisor = lodge_timer_divisor(0);
 	apic->period = 0;

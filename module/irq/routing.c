@@ -189,7 +189,8 @@ static int parse(struct lodge_vm *vm, struct lodge_route *r,
 	case KVM_IRQ_ROUTING_IRQCHIP:
 		r->kind = e->u.irqchip.irqchip;
 		r->pin = e->u.irqchip.pin;
-		return e->flags || e->u.irqchip.irqchip >= KVM_NR_IRQCHIPS ||
+		return e->flags || vm->irq.split ||
+			e->u.irqchip.irqchip >= KVM_NR_IRQCHIPS ||
 			e->u.irqchip.pin >= (r->kind == KVM_IRQCHIP_IOAPIC ?
 					     LODGE_IOAPIC_PINS : 8) ? -EINVAL : 0;
 	case KVM_IRQ_ROUTING_MSI:
@@ -253,6 +254,24 @@ static int fill(struct lodge_vm *vm, struct lodge_routing *table,
 	return 0;
 }
 
+/*
+ * Level-triggered pins of user space's I/O APICs: it wants to hear of their
+ * EOIs. What was sent by an older route may be yet to be finished, so that
+ * vectors are only ever added.
+ */
+static void add_user_eois(struct lodge_vm *vm, const struct lodge_routing *table)
+{
+	int i;
+
+	for (i = 0; i < table->first[vm->irq.user_pins]; i++) {
+		const struct kvm_msi *msi = &table->route[i].msi;
+
+		if (msi->data & BIT(15))
+			set_bit(msi->data & 0xff, vm->irq.eoi);
+	}
+	lodge_lapic_eoi_changed(vm);
+}
+
 /**
  * lodge_routing_set - replace all routes
  * @vm: the VM
@@ -281,7 +300,10 @@ int lodge_routing_set(struct lodge_vm *vm, const struct kvm_irq_routing_entry *e
 				  lockdep_is_held(&vm->irq.lock));
 	if (old)
 		kvfree_rcu(old, rcu);
-	lodge_ioapic_scan(vm);
+	if (vm->irq.split)
+		add_user_eois(vm, table);
+	else
+		lodge_ioapic_scan(vm);
 	return 0;
 }
 

@@ -79,7 +79,7 @@ static int on_irq_window(struct lodge_vcpu *vcpu, bool fast)
 	svm_want(vcpu, LODGE_WANT_IRQ_WINDOW, false);
 	lodge_vcpu_request(vcpu, LODGE_REQ_EVENT);
 	/* User space may be the one who waits. */
-	return vcpu->vm->irq.in_kernel ? LODGE_AGAIN : LODGE_LEAVE;
+	return lodge_irq_user_owns(vcpu) ? LODGE_LEAVE : LODGE_AGAIN;
 }
 
 /* The IRET that ends an NMI is about to be executed. */

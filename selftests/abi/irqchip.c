@@ -334,3 +334,96 @@ TEST(pending_state)
 	CHECK_EQ(c.chip.ioapic.irr, 0);
 	CHECK_EQ(c.chip.ioapic.redirtbl[10].fields.remote_irr, 0);
 }
+
+/* The local APICs alone in the kernel. */
+static int split(struct vm *vm, uint64_t pins)
+{
+	struct kvm_enable_cap cap = { .cap = KVM_CAP_SPLIT_IRQCHIP,
+				      .args = { pins } };
+
+	return ioctl(vm->fd, KVM_ENABLE_CAP, &cap);
+}
+
+static struct vcpu *start_split(uint64_t entry)
+{
+	struct vm *vm = vm_new(&payload);
+
+	OK(split(vm, 24));
+	return vcpu_new(vm, 0, LONG64, entry);
+}
+
+static int extint(struct vcpu *v, uint32_t vector)
+{
+	return ioctl(v->fd, KVM_INTERRUPT, &(struct kvm_interrupt){ vector });
+}
+
+TEST(split_arguments)
+{
+	struct vm *vm = vm_new(&payload), *late = vm_new(&payload);
+	struct kvm_irqchip chip = { .chip_id = KVM_IRQCHIP_IOAPIC };
+	struct kvm_irq_routing_entry e = { .gsi = 1,
+		.type = KVM_IRQ_ROUTING_IRQCHIP,
+		.u.irqchip = { KVM_IRQCHIP_IOAPIC, 1 } };
+	struct kvm_irqfd resample = { .fd = 0, .gsi = 1,
+		.flags = KVM_IRQFD_FLAG_RESAMPLE };
+
+	CHECK_EQ(node_cap(KVM_CAP_SPLIT_IRQCHIP), 1);
+	FAILS(EINVAL, split(vm, 4097));
+	OK(split(vm, 24));
+	FAILS(EEXIST, split(vm, 24));
+	FAILS(EEXIST, ioctl(vm->fd, KVM_CREATE_IRQCHIP, 0));
+	FAILS(EEXIST, split(vm_new_irqchip(NULL), 24));
+	FAILS(ENXIO, ioctl(vm->fd, KVM_GET_IRQCHIP, &chip));
+	FAILS(ENXIO, ioctl(vm->fd, KVM_SET_IRQCHIP, &chip));
+	FAILS(EINVAL, routing(vm, 1, &e));
+	e = to_msi(1, 0x50);
+	OK(routing(vm, 1, &e));
+	FAILS(EINVAL, ioctl(vm->fd, KVM_IRQFD, &resample));
+	vcpu_bare(late, 0);
+	FAILS(EEXIST, split(late, 24));
+}
+
+/* Without a PIC of its own the APIC takes the launcher's, through LINT0. */
+TEST(split_extint)
+{
+	struct vcpu *v = start_split(G_split_extint);
+
+	want_mark(v, 1);
+	CHECK_EQ(v->run->ready_for_interrupt_injection, 0);	/* IF */
+	want_mark(v, 2);
+	CHECK_EQ(v->run->ready_for_interrupt_injection, 0);	/* LINT0 */
+	want_mark(v, 3);
+	CHECK_EQ(v->run->ready_for_interrupt_injection, 1);
+	OK(extint(v, 0x31));
+	FAILS(EEXIST, extint(v, 0x32));
+	want_mark(v, 4);
+	CHECK_EQ(v->run->ready_for_interrupt_injection, 0);
+	v->run->request_interrupt_window = 1;
+	want_exit(v, KVM_EXIT_IRQ_WINDOW_OPEN);
+	CHECK_EQ(v->run->ready_for_interrupt_injection, 1);
+	v->run->request_interrupt_window = 0;
+	OK(extint(v, 0x31));
+	want_mark(v, 5);
+	/* It ends a HLT, which is the kernel's to wait in. */
+	OK(extint(v, 0x31));
+	want_done(v);
+}
+
+/* EOIs of level-triggered pins are the launcher's to hear of. */
+TEST(split_eoi)
+{
+	struct vcpu *v = start_split(G_split_eoi);
+	struct kvm_irq_routing_entry e[] = {
+		to_msi(5, 0xc055), to_msi(6, 0x4057), to_msi(30, 0xc056),
+	};
+
+	OK(routing(v->vm, 3, e));
+	want_mark(v, 1);
+	CHECK(line_status(v, 5, 1) > 0);
+	want_exit(v, KVM_EXIT_IOAPIC_EOI);
+	CHECK_EQ(v->run->eoi.vector, 0x55);
+	want_mark(v, 2);
+	line(v, 6, 1);			/* an edge */
+	line(v, 30, 1);			/* no pin */
+	want_done(v);
+}

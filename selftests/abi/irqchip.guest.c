@@ -269,3 +269,42 @@ GUEST(halt)
 	asm volatile("hlt");
 	EQ(hits[2], 1);
 }
+
+static void hit_extint(struct frame *f)
+{
+	hits[f->vector]++;		/* who says EOI to the launcher's PIC? */
+}
+
+GUEST(split_extint)
+{
+	handler[0x31] = hit_extint;
+	lapic_on();
+	lapic_write(0x350, 0x10700);	/* LINT0: ExtINT, masked */
+	mark(1);
+	sti();
+	mark(2);
+	lapic_write(0x350, 0x700);
+	mark(3);
+	EQ(hits[0x31], 1);
+	cli();
+	mark(4);
+	sti();
+	cli();
+	mark(5);
+	EQ(hits[0x31], 2);
+	wait_irq();
+	EQ(hits[0x31], 3);
+}
+
+GUEST(split_eoi)
+{
+	handler[0x55] = hit;
+	handler[0x56] = hit;
+	handler[0x57] = hit;
+	lapic_on();
+	mark(1);
+	EQ(came(0x55), 1);
+	mark(2);
+	EQ(came(0x56), 1);
+	EQ(came(0x57), 1);
+}
