@@ -345,37 +345,38 @@ TEST(huge)
 	uint64_t bitmap[size / PAGE / 64 + 1];
 	struct kvm_dirty_log log = { .slot = 1, .dirty_bitmap = bitmap };
 	struct guest g;
+	uint64_t others;
 	int fd, i;
 
 	need_lodge();
 	g = guest_new(size, "huge");
 	fd = OK(ioctl(g.vm->fd, KVM_GET_STATS_FD, 0));
 	CHECK_EQ((uintptr_t)g.m % (2 * MiB), 0);
-	MUST_EQ(stats_value(fd, "pages_2m"), 0);
-	/* A read alone brings nothing. */
+	/* A read alone brings nothing; what the payload is in may be 2M. */
 	CHECK_EQ(peek(&g, 9 * PAGE), 0);
+	others = stats_value(fd, "pages_2m");
 	CHECK_EQ(blocks(g.fd), 0);
 	poke(&g, 5 * PAGE, 5);
 	CHECK_EQ(blocks(g.fd), 512);
-	CHECK_EQ(stats_value(fd, "pages_2m"), 1);
+	CHECK_EQ(stats_value(fd, "pages_2m"), others + 1);
 	poke(&g, 511 * PAGE, 511);
 	CHECK_EQ(g.m[5 * PAGE], 5);
 	CHECK_EQ(peek(&g, 9 * PAGE), 0);
 	/* The launcher was here first. */
 	g.m[2 * MiB + PAGE] = 7;
 	CHECK_EQ(peek(&g, 2 * MiB + PAGE), 7);
-	CHECK_EQ(stats_value(fd, "pages_2m"), 2);
+	CHECK_EQ(stats_value(fd, "pages_2m"), others + 2);
 	/* Where it can't be: the end. */
 	poke(&g, 6 * MiB, 6);
 	CHECK_EQ(blocks(g.fd), 1025);
-	CHECK_EQ(stats_value(fd, "pages_2m"), 2);
+	CHECK_EQ(stats_value(fd, "pages_2m"), others + 2);
 
 	/* A part goes. */
 	OK(madvise(g.m + 2 * MiB + 3 * PAGE, PAGE, MADV_REMOVE));
-	CHECK_EQ(stats_value(fd, "pages_2m"), 1);
+	CHECK_EQ(stats_value(fd, "pages_2m"), others + 1);
 	CHECK_EQ(peek(&g, 2 * MiB + PAGE), 7);
 	poke(&g, 2 * MiB + 3 * PAGE, 3);
-	CHECK_EQ(stats_value(fd, "pages_2m"), 1);
+	CHECK_EQ(stats_value(fd, "pages_2m"), others + 1);
 	/* The log counts pages of 4K. */
 	logged(&g, size, true);
 	poke(&g, 5 * PAGE, 55);
@@ -386,22 +387,22 @@ TEST(huge)
 	CHECK_EQ(bitmap[1], 1 << 13);
 	logged(&g, size, false);
 	poke(&g, 5 * PAGE, 5);
-	CHECK_EQ(stats_value(fd, "pages_2m"), 1);
+	CHECK_EQ(stats_value(fd, "pages_2m"), others + 1);
 	/* Parts are given back. */
 	CHECK_EQ(merge_at(g.fd, 0, 512).merged, 509);
 	CHECK_EQ(blocks(g.fd), 3 + 513);
-	CHECK_EQ(stats_value(fd, "pages_2m"), 0);
+	CHECK_EQ(stats_value(fd, "pages_2m"), others);
 	CHECK_EQ(peek(&g, 5 * PAGE), 5);
 	CHECK_EQ(peek(&g, 77 * PAGE), 77);
 	CHECK_EQ(peek(&g, 511 * PAGE), 511);
 	for (i = 0; i < 5; i++)
 		poke(&g, i * PAGE, i);
 	CHECK_EQ(blocks(g.fd), 8 + 513);
-	CHECK_EQ(stats_value(fd, "pages_2m"), 0);
+	CHECK_EQ(stats_value(fd, "pages_2m"), others);
 	/* What is empty again begins anew. */
 	OK(madvise(g.m, 2 * MiB, MADV_REMOVE));
 	poke(&g, PAGE, 1);
-	CHECK_EQ(stats_value(fd, "pages_2m"), 1);
+	CHECK_EQ(stats_value(fd, "pages_2m"), others + 1);
 	close(fd);
 }
 
