@@ -449,8 +449,8 @@ static void watched(struct kunit *test)
 	lodge_object_watch(o, 0, 10);
 	lodge_object_watch(o, 0, 10);
 	put_page(held);
-	fill(test, o, 1, 9);
-	fill(test, o, 2, 9);
+	fill(test, o, 1, 99);
+	fill(test, o, 2, 99);
 	/* Hashed and clean again, but written. */
 	merge(test, o);
 	/* Read, which changes nothing. */
@@ -460,7 +460,7 @@ static void watched(struct kunit *test)
 	fill(test, o, 20, 21);
 	/* Gone and back again. */
 	lodge_object_drop(o, 6, 6);
-	fill(test, o, 6, 9);
+	fill(test, o, 6, 99);
 	lodge_object_discard_still(o, 0, PAGES - 1);
 	for (i = 0; i < 12; i++) {
 		/* Shared, written, held, new, not watched. */
@@ -469,12 +469,12 @@ static void watched(struct kunit *test)
 		KUNIT_EXPECT_EQ_MSG(test, state(o, i) == LODGE_PAGE_DISCARDED, !stays,
 				    "page %d", i);
 	}
-	KUNIT_EXPECT_TRUE(test, is(o, 1, 9) && is(o, 2, 9) && is(o, 6, 9));
+	KUNIT_EXPECT_TRUE(test, is(o, 1, 99) && is(o, 2, 99) && is(o, 6, 99));
 	KUNIT_EXPECT_TRUE(test, is(o, 5, 6) && is(o, 7, 0));
 	KUNIT_EXPECT_TRUE(test, is(o, 11, 12) && is(o, 20, 21));
 	KUNIT_EXPECT_TRUE(test, is(p->o[1], 0, 1));
 	lodge_object_discard_still(o, 0, PAGES - 1);
-	KUNIT_EXPECT_TRUE(test, is(o, 2, 9));
+	KUNIT_EXPECT_TRUE(test, is(o, 2, 99));
 }
 
 /* To a file that is memory; @pages in it at most. */
