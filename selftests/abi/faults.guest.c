@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-#include "guest.h"
+#include "peek.guest.h"
 
 #define STOP	0x200000UL
 
@@ -11,15 +11,6 @@ GUEST(stride)
 	for (i = 0; i < n; i++)
 		wr64(a + i * step, i + 1);
 }
-
-/* RDI anew each time, so that the host may change it. */
-asm(".globl peek\npeek:\n\t"
-	"mov (%rdi), %rbx\n\t"
-	"mov $2, %al\n\tmov $0x7e0, %dx\n\tout %al, %dx\n\tjmp peek\n"
-	".globl poke\npoke:\n\t"
-	"mov %rsi, (%rdi)\n\t"
-	"mov $1, %ebx\n\tmov $3, %al\n\tmov $0x7e0, %dx\n\tout %al, %dx\n\t"
-	"jmp poke");
 
 GUEST(fill)
 {

@@ -15,8 +15,8 @@
 
 #include "object.h"
 #include "io.guest.gen.h"
+#include "peek.h"
 
-#define AT	(16 * MiB)
 #define RAW	"/dev/vda"
 #define FS	"/dev/vdb"	/* an ext4 is on it */
 #define DIR	"/tmp/lodge-ext4"
@@ -107,38 +107,6 @@ static void disk_free(struct disk *d)
 }
 
 /* ---- a guest ---- */
-
-struct guest {
-	struct vm *vm;
-	struct vcpu *v;
-	int fd;
-	uint8_t *m;
-};
-
-static struct guest guest_new(size_t size)
-{
-	struct guest g = { .vm = vm_new(&payload) };
-
-	g.fd = object(size, LODGE_MEMORY_MERGEABLE, "io");
-	g.m = mapped(g.fd, size);
-	vm_slot(g.vm, 1, 0, AT, size, g.m);
-	g.v = vcpu_new(g.vm, 0, LONG64, G_peek);
-	return g;
-}
-
-static uint64_t peek(struct guest *g, uint64_t offset)
-{
-	vcpu_jump(g->v, G_peek);
-	vcpu_args(g->v, AT + offset, 0);
-	return want_value(g->v);
-}
-
-static void poke(struct guest *g, uint64_t offset, uint64_t value)
-{
-	vcpu_jump(g->v, G_poke);
-	vcpu_args(g->v, AT + offset, value);
-	want_mark(g->v, 1);
-}
 
 static uint64_t first(uint64_t seed)
 {
@@ -246,7 +214,7 @@ static void in_flight(bool uring)
 	uint8_t buf[PAGE] __attribute__((aligned(PAGE)));
 	int i;
 
-	g = guest_new(4 * PAGE);
+	g = guest_new(4 * PAGE, "io");
 	if (try_reclaim(g.fd, 0, 0))
 		test_skip("no zsmalloc, or no lz4, in this kernel");
 	t.fd = OK(open(d.path, O_RDWR | O_DIRECT));
@@ -311,7 +279,7 @@ TEST(direct_any_state)
 	struct guest g;
 	int fd, i, swap;
 
-	g = guest_new(n * PAGE);
+	g = guest_new(n * PAGE, "io");
 	fd = OK(open(d.path, O_RDWR | O_DIRECT));
 	swap = OK(open("/tmp/lodge-swap", O_RDWR | O_CREAT | O_TRUNC, 0600));
 	OK(ftruncate(swap, 64 * PAGE));
@@ -385,7 +353,7 @@ static void filled_guest(struct guest *g, int n)
 {
 	int i;
 
-	*g = guest_new(n * PAGE);
+	*g = guest_new(n * PAGE, "io");
 	for (i = 0; i < n; i++)
 		fill(g->m + i * PAGE, i);
 }

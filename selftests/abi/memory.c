@@ -14,8 +14,7 @@
 
 #include "object.h"
 #include "memory.guest.gen.h"
-
-#define AT	(16 * MiB)
+#include "peek.h"
 
 TEST(arguments)
 {
@@ -209,38 +208,6 @@ TEST(beyond_the_end)
 	OK(ftruncate(fd, 4 * PAGE));
 	CHECK_EQ(m[PAGE], 0);
 	CHECK_EQ(blocks(fd), 0);
-}
-
-struct guest {
-	struct vm *vm;
-	struct vcpu *v;
-	int fd;
-	uint8_t *m;
-};
-
-static struct guest guest_new(size_t size, const char *domain)
-{
-	struct guest g = { .vm = vm_new(&payload) };
-
-	g.fd = object(size, LODGE_MEMORY_MERGEABLE, domain);
-	g.m = mapped(g.fd, size);
-	vm_slot(g.vm, 1, 0, AT, size, g.m);
-	g.v = vcpu_new(g.vm, 0, LONG64, G_peek);
-	return g;
-}
-
-static uint64_t peek(struct guest *g, uint64_t offset)
-{
-	vcpu_jump(g->v, G_peek);
-	vcpu_args(g->v, AT + offset, 0);
-	return want_value(g->v);
-}
-
-static void poke(struct guest *g, uint64_t offset, uint64_t value)
-{
-	vcpu_jump(g->v, G_poke);
-	vcpu_args(g->v, AT + offset, value);
-	want_mark(g->v, 1);
 }
 
 TEST(two_guests_merge)
