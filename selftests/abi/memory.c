@@ -763,7 +763,8 @@ TEST_TIMEOUT(churn, 120)
 	vcpu_args(g.v, AT, n);
 	vcpu_interruptible(g.v);
 	OK(-pthread_create(&t, NULL, run_churn, g.v));
-	for (i = 0; i < 200; i++) {
+	/* On a busy host the guest comes to write less often. */
+	for (i = 0; i < 200 || d.merged <= 100 || d.broken <= 50 || !info.swapped_in; i++) {
 		merge(g.fd);
 		if (i % 3)
 			try_reclaim(g.fd, n / 2, i % 4 ? 0 : LODGE_RECLAIM_SWAP);
@@ -788,14 +789,13 @@ TEST_TIMEOUT(churn, 120)
 			break;
 		}
 		usleep(1000);
+		OK(ioctl(g.fd, LODGE_DOMAIN_INFO, &d));
+		info = (struct lodge_memory_info) { .size = sizeof(info) };
+		OK(ioctl(g.fd, LODGE_MEMORY_INFO, &info));
+		MUST(i < 20000);
 	}
 	*(volatile uint64_t *)(g.vm->mem + 0x200000) = 1;
 	pthread_join(t, NULL);
-	OK(ioctl(g.fd, LODGE_DOMAIN_INFO, &d));
-	CHECK(d.merged > 100 && d.broken > 50, "%llu merged, %llu broken", d.merged,
-	      d.broken);
-	OK(ioctl(g.fd, LODGE_MEMORY_INFO, &info));
-	CHECK(info.swapped_in > 0, "%llu swapped in", info.swapped_in);
 	parameter("pool_percent", "25");
 	OK(ftruncate(g.fd, 0));
 	OK(swap_set(-1));
