@@ -6,7 +6,7 @@
 #include <linux/list.h>
 #include <linux/types.h>
 
-struct lodge_object;
+struct lodge_layer;
 struct lodge_pool;
 
 /* Hundredths of an idle page's price that are tax: 0 to this. */
@@ -52,16 +52,16 @@ struct lodge_estimate {
  * @floor: pages of it that stay in memory
  * @want: pages to be taken
  * @nr: objects that it has
- * @part: these, which may be gone: each with its pool and its inode's number
+ * @part: these, which may be gone: each's layer on top with its pool and its number
  */
 struct lodge_press {
 	u64 target, actual, floor;
 	u64 want;
 	unsigned int nr;
 	struct {
-		struct lodge_object *object;
+		struct lodge_layer *layer;
 		struct lodge_pool *pool;
-		unsigned long ino;
+		u64 id;
 	} part[LODGE_PRESS_OBJECTS];
 };
 

@@ -2,7 +2,7 @@
 /*
  * What a guest doesn't give is taken: pages of its lodge memory that it doesn't use are
  * compressed, or swapped, as reclaim does it (mem/reclaim.c). What to do is found out
- * under the balloon's lock, and done without: objects may be gone by then, so that
+ * under the balloon's lock, and done without: layers may be gone by then, so that
  * their pool is held, and they are looked for in it.
  */
 #include "lodge.h"
@@ -27,11 +27,13 @@ void lodge_press_plan(struct lodge_vm *vm, struct lodge_press *p)
 	rcu_read_lock();
 	p->nr = lodge_view_objects(vm, o);
 	for (i = 0; i < p->nr; i++) {
-		p->part[i].object = o[i];
-		p->part[i].pool = o[i]->pool;
-		p->part[i].ino = o[i]->inode.i_ino;
-		pages += atomic_long_read(&o[i]->pages[LODGE_PAGE_PRIVATE]);
-		packed += atomic_long_read(&o[i]->packed);
+		struct lodge_layer *l = READ_ONCE(o[i]->top);
+
+		p->part[i].layer = l;
+		p->part[i].pool = l->pool;
+		p->part[i].id = l->id;
+		pages += atomic_long_read(&l->pages[LODGE_PAGE_PRIVATE]);
+		packed += atomic_long_read(&l->packed);
 	}
 	rcu_read_unlock();
 	srcu_read_unlock(&vm->srcu, idx);
@@ -52,8 +54,8 @@ u64 lodge_press(const struct lodge_press *p)
 
 	for (i = 0; i < p->nr && done < p->want; i++) {
 		struct lodge_reclaim r = {
-			.pool = p->part[i].pool, .only = p->part[i].object,
-			.ino = p->part[i].ino, .want = p->want - done,
+			.pool = p->part[i].pool, .only = p->part[i].layer,
+			.id = p->part[i].id, .want = p->want - done,
 		};
 
 		if (!lodge_pool_hold(r.pool))

@@ -26,7 +26,7 @@ static struct lodge_domain *domain_new(kuid_t uid, const char *name)
 	d->uid = uid;
 	strscpy(d->name, name, sizeof(d->name));
 	mutex_init(&d->mutex);
-	INIT_LIST_HEAD(&d->objects);
+	INIT_LIST_HEAD(&d->layers);
 	INIT_LIST_HEAD(&d->done);
 	INIT_DELAYED_WORK(&d->work, lodge_ksm_work);
 	d->id = ++last_id;
@@ -119,27 +119,27 @@ const char *lodge_domain_name(const struct lodge_domain *d)
 }
 
 /** lodge_domain_add - an object's pages may be merged from here on */
-void lodge_domain_add(struct lodge_object *o)
+void lodge_domain_add(struct lodge_layer *l)
 {
-	struct lodge_domain *d = o->domain;
+	struct lodge_domain *d = l->domain;
 
 	mutex_lock(&d->mutex);
-	if (!o->mergeable) {
-		WRITE_ONCE(o->mergeable, true);
-		o->cursor = 0;
-		list_add_tail(&o->domain_list, &d->objects);
+	if (!l->mergeable) {
+		WRITE_ONCE(l->mergeable, true);
+		l->cursor = 0;
+		list_add_tail(&l->domain_list, &d->layers);
 	}
 	mutex_unlock(&d->mutex);
 	queue_delayed_work(system_unbound_wq, &d->work, 1);
 }
 
 /** lodge_domain_remove - nothing more of an object is merged */
-void lodge_domain_remove(struct lodge_object *o)
+void lodge_domain_remove(struct lodge_layer *l)
 {
-	mutex_lock(&o->domain->mutex);
-	WRITE_ONCE(o->mergeable, false);
-	list_del_init(&o->domain_list);
-	mutex_unlock(&o->domain->mutex);
+	mutex_lock(&l->domain->mutex);
+	WRITE_ONCE(l->mergeable, false);
+	list_del_init(&l->domain_list);
+	mutex_unlock(&l->domain->mutex);
 }
 
 /**

@@ -194,7 +194,7 @@ struct page *lodge_index_find(struct lodge_index *x, u64 hash, void **owner,
 
 	spin_lock(&x->lock);
 	for (page = *bucket_of(x, hash); page != LODGE_INDEX_END; page = *chain(page)) {
-		unsigned long word = (unsigned long)lodge_page_object(page);
+		unsigned long word = (unsigned long)lodge_page_layer(page);
 		struct lodge_stable *s = (void *)(word & ~1ul);
 
 		if (page_private(page) != hash)

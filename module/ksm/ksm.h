@@ -37,14 +37,14 @@ struct lodge_stable {
  * struct lodge_sharer - what an entry is whose page is shared
  * @node: in the reverse map
  * @stable: the shared page
- * @object: whose entry it is
+ * @layer: whose entry it is
  * @index: which one
- * @seen: the page may be in a view of the object
+ * @seen: the page may be in a view of the layer
  */
 struct lodge_sharer {
 	struct hlist_node node;
 	struct lodge_stable *stable;
-	struct lodge_object *object;
+	struct lodge_layer *layer;
 	u32 index;
 	bool seen;
 };
@@ -98,10 +98,10 @@ enum lodge_ksm_count {
  * @budget: percent of a CPU for the scan; ksm_budget if that is less
  * @pass_ms: pause between two passes; ksm_pass_ms if that is more, or this is
  *	LODGE_DOMAIN_BY_POLICY
- * @users: objects, under the list's lock
+ * @users: layers, under the list's lock
  * @list: all domains
  * @mutex: one scans at a time; the lists and @spare
- * @objects: the mergeable ones that this pass has before it
+ * @layers: the mergeable ones that this pass has before it
  * @done: and those behind it
  * @index: pages that were hashed
  * @seed: of the hash
@@ -120,7 +120,7 @@ struct lodge_domain {
 	unsigned int users;
 	struct list_head list;
 	struct mutex mutex;
-	struct list_head objects, done;
+	struct list_head layers, done;
 	struct lodge_index index;
 	u64 seed;
 	struct {
@@ -136,8 +136,8 @@ struct lodge_domain {
 struct lodge_domain *lodge_domain_get(kuid_t uid, const char *name);
 void lodge_domain_put(struct lodge_domain *d);
 const char *lodge_domain_name(const struct lodge_domain *d);
-void lodge_domain_add(struct lodge_object *o);
-void lodge_domain_remove(struct lodge_object *o);
+void lodge_domain_add(struct lodge_layer *l);
+void lodge_domain_remove(struct lodge_layer *l);
 int lodge_domain_each(u64 from, int (*fn)(struct lodge_domain *d, void *arg), void *arg);
 void lodge_domain_hold(struct lodge_domain *d);
 void lodge_domain_info(struct lodge_domain *d, struct lodge_domain_info *info);
@@ -149,18 +149,17 @@ void lodge_ksm_rates(u32 *budget, u32 *pass_ms);
 void lodge_ksm_set_rates(u32 budget, u32 pass_ms);
 int lodge_ksm_step(struct lodge_domain *d, bool begin, bool *more);
 void lodge_ksm_work(struct work_struct *work);
-int lodge_ksm_now(struct lodge_object *o, pgoff_t first, pgoff_t count,
+int lodge_ksm_now(struct lodge_layer *l, pgoff_t first, pgoff_t count,
 		  u64 *merged, u64 *skipped);
-int lodge_ksm_unmerge(struct lodge_object *o);
 
 /* merge.c */
 extern struct kmem_cache *lodge_stables, *lodge_sharers;
-bool lodge_ksm_zero(struct lodge_object *o, pgoff_t index, struct page *page);
-bool lodge_ksm_merge(struct lodge_object *o, pgoff_t index, struct page *page);
+bool lodge_ksm_zero(struct lodge_layer *l, pgoff_t index, struct page *page);
+bool lodge_ksm_merge(struct lodge_layer *l, pgoff_t index, struct page *page);
 void lodge_ksm_unshare(struct lodge_sharer *sharer);
 bool lodge_ksm_take_over(struct lodge_sharer *sharer);
-void lodge_ksm_forget(struct lodge_object *o, struct page *page);
-void lodge_ksm_broken(struct lodge_object *o);
+void lodge_ksm_forget(struct lodge_layer *l, struct page *page);
+void lodge_ksm_broken(struct lodge_layer *l);
 void lodge_ksm_spare_free(struct lodge_domain *d);
 
 static inline void lodge_ksm_count(struct lodge_domain *d, enum lodge_ksm_count what,

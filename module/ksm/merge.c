@@ -20,9 +20,9 @@ static bool equal(struct page *a, struct page *b)
 }
 
 /* What a merge can need, charged to the object's control group. */
-static bool spare_fill(struct lodge_domain *d, struct lodge_object *o)
+static bool spare_fill(struct lodge_domain *d, struct lodge_layer *l)
 {
-	struct mem_cgroup *old = set_active_memcg(o->memcg);
+	struct mem_cgroup *old = set_active_memcg(l->memcg);
 	bool ok = !lodge_index_grow(&d->index);
 	int i;
 
@@ -51,30 +51,30 @@ void lodge_ksm_spare_free(struct lodge_domain *d)
 			kmem_cache_free(lodge_sharers, d->spare.sharer[i]);
 }
 
-static void merged(struct lodge_object *o)
+static void merged(struct lodge_layer *l)
 {
-	atomic_long_inc(&o->merged);
-	lodge_ksm_count(o->domain, LODGE_KSM_MERGED, 1);
+	atomic_long_inc(&l->merged);
+	lodge_ksm_count(l->domain, LODGE_KSM_MERGED, 1);
 }
 
-/* Entry @index of @o, locked, whose page is @old, shares another page. */
-static void share(struct lodge_stable *stable, struct lodge_object *o, pgoff_t index,
+/* Entry @index of @l, locked, whose page is @old, shares another page. */
+static void share(struct lodge_stable *stable, struct lodge_layer *l, pgoff_t index,
 		  struct page *old)
 {
-	struct lodge_domain *d = o->domain;
+	struct lodge_domain *d = l->domain;
 	int i = d->spare.sharer[0] ? 0 : 1;
 	struct lodge_sharer *sharer = d->spare.sharer[i];
 
 	d->spare.sharer[i] = NULL;
 	sharer->stable = stable;
-	sharer->object = o;
+	sharer->layer = l;
 	sharer->index = index;
 	sharer->seen = false;
 	hlist_add_head(&sharer->node, &stable->sharers);
 	WRITE_ONCE(stable->nr, stable->nr + 1);
 	atomic_long_inc(&d->sharers);
-	lodge_object_replace(o, index, old, lodge_sharer_entry(sharer));
-	lodge_object_clean(o, index, old);
+	lodge_layer_replace(l, index, old, lodge_sharer_entry(sharer));
+	lodge_layer_clean(l, index, old);
 	if (old == stable->page)
 		return;		/* the entry's reference is @stable's now */
 	lodge_page_set_owner(old, NULL);
@@ -83,26 +83,26 @@ static void share(struct lodge_stable *stable, struct lodge_object *o, pgoff_t i
 
 /**
  * lodge_ksm_zero - a page of zeroes is given back
- * @o: whose page it is
+ * @l: whose page it is
  * @index: where it is
- * @page: as for lodge_object_leave()
+ * @page: as for lodge_layer_leave()
  *
  * Return: whether it is one.
  */
-bool lodge_ksm_zero(struct lodge_object *o, pgoff_t index, struct page *page)
+bool lodge_ksm_zero(struct lodge_layer *l, pgoff_t index, struct page *page)
 {
 	if (memchr_inv(page_address(page), 0, PAGE_SIZE))
 		return false;
-	lodge_object_leave(o, index, page, ENTRY_ZERO);
-	merged(o);
+	lodge_layer_leave(l, index, page, ENTRY_ZERO);
+	merged(l);
 	return true;
 }
 
 /* Another page, @other, locked, was hashed alike, and is in no view now. */
-static bool join(struct lodge_object *o, pgoff_t index, struct page *page,
-		 struct lodge_object *o2, struct page *other)
+static bool join(struct lodge_layer *l, pgoff_t index, struct page *page,
+		 struct lodge_layer *l2, struct page *other)
 {
-	struct lodge_domain *d = o->domain;
+	struct lodge_domain *d = l->domain;
 	struct lodge_stable *stable = d->spare.stable;
 	pgoff_t index2 = lodge_page_offset(other);
 
@@ -117,10 +117,10 @@ static bool join(struct lodge_object *o, pgoff_t index, struct page *page,
 	}
 	lodge_index_own(&d->index, stable->page, stable, true);
 	atomic_long_inc(&d->stables);
-	share(stable, o2, index2, other);
-	share(stable, o, index, page);
+	share(stable, l2, index2, other);
+	share(stable, l, index, page);
 	/* The first one gave no page back. */
-	merged(o);
+	merged(l);
 	return true;
 }
 
@@ -133,51 +133,51 @@ enum match {
 };
 
 /* @other is locked. */
-static enum match match_stable(struct lodge_object *o, pgoff_t index, struct page *page,
+static enum match match_stable(struct lodge_layer *l, pgoff_t index, struct page *page,
 			       struct lodge_stable *stable)
 {
 	if (stable->nr >= LODGE_SHARERS_MAX)
 		return STALE;
 	if (!equal(page, stable->page))
 		return DIFFERENT;
-	share(stable, o, index, page);
-	merged(o);
+	share(stable, l, index, page);
+	merged(l);
 	return MATCHED;
 }
 
-static enum match match_hint(struct lodge_object *o, pgoff_t index, struct page *page,
-			     struct lodge_object *o2, struct page *other)
+static enum match match_hint(struct lodge_layer *l, pgoff_t index, struct page *page,
+			     struct lodge_layer *l2, struct page *other)
 {
 	pgoff_t index2 = lodge_page_offset(other);
 
-	if (PageDirty(other) || !READ_ONCE(o2->mergeable)) {
-		lodge_index_remove(&o->domain->index, other);
+	if (PageDirty(other) || !READ_ONCE(l2->mergeable)) {
+		lodge_index_remove(&l->domain->index, other);
 		return STALE;
 	}
 	if (lodge_page_seen(other)) {
-		lodge_object_unview(o2, index2, 1);
+		lodge_layer_unview(l2, index2, 1);
 		lodge_page_set_offset(other, index2, lodge_page_rest(other),
 				      lodge_page_backoff(other));
 	}
 	/* The entry's reference, and ours. */
 	if (page_count(other) != 2 || PageDirty(other)) {
-		lodge_ksm_count(o->domain, LODGE_KSM_HELD, 1);
+		lodge_ksm_count(l->domain, LODGE_KSM_HELD, 1);
 		return BUSY;
 	}
 	if (!equal(page, other))
 		return DIFFERENT;
-	join(o, index, page, o2, other);
+	join(l, index, page, l2, other);
 	return MATCHED;
 }
 
-static enum match match(struct lodge_object *o, pgoff_t index, struct page *page, u64 hash)
+static enum match match(struct lodge_layer *l, pgoff_t index, struct page *page, u64 hash)
 {
 	enum match ret = STALE;
 	struct page *other;
 	void *owner;
 	bool stable;
 
-	other = lodge_index_find(&o->domain->index, hash, &owner, &stable);
+	other = lodge_index_find(&l->domain->index, hash, &owner, &stable);
 	if (!other)
 		return NOTHING;
 	if (!trylock_page(other)) {
@@ -186,9 +186,9 @@ static enum match match(struct lodge_object *o, pgoff_t index, struct page *page
 	}
 	/* While it is locked, and is in the index, it stays its owner's. */
 	if (lodge_index_has(other) &&
-	    lodge_page_object(other) == owner + stable)
-		ret = stable ? match_stable(o, index, page, owner) :
-			       match_hint(o, index, page, owner, other);
+	    lodge_page_layer(other) == owner + stable)
+		ret = stable ? match_stable(l, index, page, owner) :
+			       match_hint(l, index, page, owner, other);
 	lodge_object_put(other);
 	return ret;
 }
@@ -205,31 +205,31 @@ static void judge(struct page *page, pgoff_t index)
 
 /**
  * lodge_ksm_merge - look for an equal page, and share it
- * @o: whose page it is
+ * @l: whose page it is
  * @index: where it is
  * @page: locked, private, in no view, and held by its entry and the caller only
  *
  * Context: under the domain's mutex; may sleep.
  * Return: whether the page isn't the object's any more.
  */
-bool lodge_ksm_merge(struct lodge_object *o, pgoff_t index, struct page *page)
+bool lodge_ksm_merge(struct lodge_layer *l, pgoff_t index, struct page *page)
 {
-	struct lodge_domain *d = o->domain;
+	struct lodge_domain *d = l->domain;
 	enum match found;
 	u64 hash;
 
 	judge(page, index);
 	lodge_index_remove(&d->index, page);
 	lodge_ksm_count(d, LODGE_KSM_HASHED, 1);
-	if (lodge_ksm_zero(o, index, page))
+	if (lodge_ksm_zero(l, index, page))
 		return true;
-	if (!spare_fill(d, o)) {
+	if (!spare_fill(d, l)) {
 		lodge_ksm_count(d, LODGE_KSM_FULL, 1);
 		return false;
 	}
 	hash = xxh64(page_address(page), PAGE_SIZE, d->seed);
 	do
-		found = match(o, index, page, hash);
+		found = match(l, index, page, hash);
 	while (found == STALE);
 	if (found == DIFFERENT)
 		lodge_ksm_count(d, LODGE_KSM_DIFFER, 1);
@@ -239,14 +239,14 @@ bool lodge_ksm_merge(struct lodge_object *o, pgoff_t index, struct page *page)
 		lodge_index_insert(&d->index, page, hash);
 	/* What is busy is looked at again. */
 	if (found == NOTHING || found == DIFFERENT)
-		lodge_object_clean(o, index, page);
+		lodge_layer_clean(l, index, page);
 	return found == MATCHED;
 }
 
 static void sharer_free(struct lodge_sharer *sharer)
 {
 	struct lodge_stable *stable = sharer->stable;
-	struct lodge_domain *d = sharer->object->domain;
+	struct lodge_domain *d = sharer->layer->domain;
 
 	hlist_del(&sharer->node);
 	WRITE_ONCE(stable->nr, stable->nr - 1);
@@ -267,7 +267,7 @@ void lodge_ksm_unshare(struct lodge_sharer *sharer)
 	struct page *page = sharer->stable->page;
 
 	if (sharer->stable->nr == 1) {
-		lodge_index_remove(&sharer->object->domain->index, page);
+		lodge_index_remove(&sharer->layer->domain->index, page);
 		lodge_page_set_owner(page, NULL);
 		put_page(page);
 	}
@@ -286,30 +286,30 @@ void lodge_ksm_unshare(struct lodge_sharer *sharer)
 bool lodge_ksm_take_over(struct lodge_sharer *sharer)
 {
 	struct page *page = sharer->stable->page;
-	struct lodge_object *o = sharer->object;
+	struct lodge_layer *l = sharer->layer;
 
 	if (sharer->stable->nr != 1 || page_count(page) != 2)
 		return false;
-	lodge_index_remove(&o->domain->index, page);
-	lodge_page_set_owner(page, o);
+	lodge_index_remove(&l->domain->index, page);
+	lodge_page_set_owner(page, l);
 	lodge_page_set_offset(page, sharer->index, LODGE_REST_BROKEN, LODGE_REST_BROKEN);
 	if (sharer->seen)
 		lodge_page_set_seen(page);
-	lodge_object_replace(o, sharer->index, lodge_sharer_entry(sharer), page);
+	lodge_layer_replace(l, sharer->index, lodge_sharer_entry(sharer), page);
 	sharer_free(sharer);
-	lodge_ksm_broken(o);
+	lodge_ksm_broken(l);
 	return true;
 }
 
 /** lodge_ksm_forget - a private page, locked, goes */
-void lodge_ksm_forget(struct lodge_object *o, struct page *page)
+void lodge_ksm_forget(struct lodge_layer *l, struct page *page)
 {
-	lodge_index_remove(&o->domain->index, page);
+	lodge_index_remove(&l->domain->index, page);
 }
 
 /** lodge_ksm_broken - what was merged is written */
-void lodge_ksm_broken(struct lodge_object *o)
+void lodge_ksm_broken(struct lodge_layer *l)
 {
-	atomic_long_inc(&o->broken);
-	lodge_ksm_count(o->domain, LODGE_KSM_BROKEN, 1);
+	atomic_long_inc(&l->broken);
+	lodge_ksm_count(l->domain, LODGE_KSM_BROKEN, 1);
 }

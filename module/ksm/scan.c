@@ -56,7 +56,7 @@ MODULE_PARM_DESC(ksm_pass_ms, "pause between two passes of merging over a domain
 #define SLICE_NS	NSEC_PER_MSEC
 
 struct window {
-	struct lodge_object *o;
+	struct lodge_layer *l;
 	struct page *page[WINDOW];
 	pgoff_t index[WINDOW];
 	int nr;
@@ -69,7 +69,7 @@ static bool take(struct window *w, pgoff_t index, struct page *page)
 {
 	if (lodge_page_rest(page) && !w->now) {
 		lodge_page_rested(page);
-		lodge_ksm_count(w->o->domain, LODGE_KSM_COOLING, 1);
+		lodge_ksm_count(w->l->domain, LODGE_KSM_COOLING, 1);
 		return false;
 	}
 	get_page(page);
@@ -82,14 +82,13 @@ static bool take(struct window *w, pgoff_t index, struct page *page)
 /* Locks what was written of [first, last], holds still, and is free at the moment. */
 static void collect(struct window *w, pgoff_t first, pgoff_t last)
 {
-	XA_STATE(xas, &w->o->entries, first);
-	struct lodge_domain *d = w->o->domain;
+	XA_STATE(xas, &w->l->entries, first);
+	struct lodge_domain *d = w->l->domain;
 	struct lodge_npt_dirty dirty = { };
 	void *entry;
 
 	if (!w->now)
-		dirty = lodge_views_written(w->o->inode.i_mapping, first,
-					    last - first + 1);
+		dirty = lodge_layer_written(w->l, first, last - first + 1);
 	w->nr = 0;
 	w->seen = false;
 	xas_lock(&xas);
@@ -117,15 +116,15 @@ static void scan_window(struct window *w, pgoff_t first, pgoff_t last)
 
 	collect(w, first, last);
 	if (w->seen)
-		lodge_object_unview(w->o, w->index[0],
-				    w->index[w->nr - 1] - w->index[0] + 1);
+		lodge_layer_unview(w->l, w->index[0],
+				   w->index[w->nr - 1] - w->index[0] + 1);
 	for (i = 0; i < w->nr; i++) {
 		struct page *page = w->page[i];
 
 		if (page_count(page) != 2) {
-			lodge_ksm_count(w->o->domain, LODGE_KSM_HELD, 1);
+			lodge_ksm_count(w->l->domain, LODGE_KSM_HELD, 1);
 			w->skipped++;
-		} else if (lodge_ksm_merge(w->o, w->index[i], page)) {
+		} else if (lodge_ksm_merge(w->l, w->index[i], page)) {
 			w->merged++;
 		}
 		lodge_object_put(page);
@@ -137,7 +136,7 @@ static bool scan_next(struct window *w, pgoff_t *next, pgoff_t last)
 {
 	unsigned long index = *next;
 
-	if (index > last || !xa_find(&w->o->entries, &index, last, LODGE_WRITTEN))
+	if (index > last || !xa_find(&w->l->entries, &index, last, LODGE_WRITTEN))
 		return false;
 	*next = index + WINDOW;
 	scan_window(w, index, min(index + WINDOW - 1, last));
@@ -147,24 +146,24 @@ static bool scan_next(struct window *w, pgoff_t *next, pgoff_t last)
 /* Whoever comes to the end of the pass begins another one. */
 static void scan_slice(struct lodge_domain *d, u64 start, bool now, bool *over)
 {
-	struct lodge_object *o;
+	struct lodge_layer *l;
 
 	do {
 		struct window w = { .now = now };
 
-		o = list_first_entry_or_null(&d->objects, struct lodge_object,
+		l = list_first_entry_or_null(&d->layers, struct lodge_layer,
 					     domain_list);
-		if (!o) {
-			list_splice_init(&d->done, &d->objects);
+		if (!l) {
+			list_splice_init(&d->done, &d->layers);
 			lodge_ksm_count(d, LODGE_KSM_PASSES, 1);
 			*over = true;
 			return;
 		}
-		w.o = o;
-		if (!scan_next(&w, &o->cursor, ULONG_MAX)) {
-			lodge_views_flush(o->inode.i_mapping);
-			o->cursor = 0;
-			list_move_tail(&o->domain_list, &d->done);
+		w.l = l;
+		if (!scan_next(&w, &l->cursor, ULONG_MAX)) {
+			lodge_layer_flush(l);
+			l->cursor = 0;
+			list_move_tail(&l->domain_list, &d->done);
 		}
 		cond_resched();
 	} while (ktime_get_ns() - start < SLICE_NS);
@@ -204,7 +203,7 @@ void lodge_ksm_set_rates(u32 budget, u32 pass)
  */
 int lodge_ksm_step(struct lodge_domain *d, bool begin, bool *more)
 {
-	struct lodge_object *o;
+	struct lodge_layer *l;
 	bool over = false;
 	u64 start;
 
@@ -212,9 +211,9 @@ int lodge_ksm_step(struct lodge_domain *d, bool begin, bool *more)
 		return -EINTR;
 	start = ktime_get_ns();
 	if (begin) {
-		list_splice_init(&d->done, &d->objects);
-		list_for_each_entry(o, &d->objects, domain_list)
-			o->cursor = 0;
+		list_splice_init(&d->done, &d->layers);
+		list_for_each_entry(l, &d->layers, domain_list)
+			l->cursor = 0;
 	}
 	scan_slice(d, start, true, &over);
 	mutex_unlock(&d->mutex);
@@ -236,7 +235,7 @@ void lodge_ksm_work(struct work_struct *work)
 	start = ktime_get_ns();
 	if (!over)
 		scan_slice(d, start, false, &over);
-	more = !list_empty(&d->objects) || !list_empty(&d->done);
+	more = !list_empty(&d->layers) || !list_empty(&d->done);
 	mutex_unlock(&d->mutex);
 	start = ktime_get_ns() - start;
 	lodge_ksm_count(d, LODGE_KSM_CPU_NS, start);
@@ -248,20 +247,20 @@ void lodge_ksm_work(struct work_struct *work)
 
 /**
  * lodge_ksm_now - merge what can be merged of a range, now
- * @o: the object
+ * @l: the layer
  * @first: the first page
  * @count: how many
- * @merged: set to how many were merged
- * @skipped: set to how many were held by others, or busy
+ * @merged: increased by how many were merged
+ * @skipped: increased by how many were held by others, or busy
  *
  * Context: may sleep.
- * Return: 0; -EINVAL if the object isn't mergeable; -EINTR.
+ * Return: 0; -EINVAL if the layer isn't mergeable; -EINTR.
  */
-int lodge_ksm_now(struct lodge_object *o, pgoff_t first, pgoff_t count,
+int lodge_ksm_now(struct lodge_layer *l, pgoff_t first, pgoff_t count,
 		  u64 *merged, u64 *skipped)
 {
-	struct lodge_domain *d = o->domain;
-	struct window w = { .o = o, .now = true };
+	struct lodge_domain *d = l->domain;
+	struct window w = { .l = l, .now = true };
 	pgoff_t last = first + count - 1;
 	bool more = true;
 	int ret = 0;
@@ -273,7 +272,7 @@ int lodge_ksm_now(struct lodge_object *o, pgoff_t first, pgoff_t count,
 			break;
 		}
 		start = ktime_get_ns();
-		if (o->mergeable)
+		if (l->mergeable)
 			more = scan_next(&w, &first, last);
 		else
 			ret = -EINVAL;
@@ -281,35 +280,7 @@ int lodge_ksm_now(struct lodge_object *o, pgoff_t first, pgoff_t count,
 		mutex_unlock(&d->mutex);
 		cond_resched();
 	}
-	*merged = w.merged;
-	*skipped = w.skipped;
+	*merged += w.merged;
+	*skipped += w.skipped;
 	return ret;
-}
-
-/**
- * lodge_ksm_unmerge - an object's shared pages become its own
- * @o: the object, not mergeable any more
- *
- * Return: 0, -ENOMEM, or -EINTR.
- */
-int lodge_ksm_unmerge(struct lodge_object *o)
-{
-	unsigned long index;
-	struct page *page;
-	void *entry;
-	int ret;
-
-	xa_for_each(&o->entries, index, entry) {
-		if (lodge_entry_state(entry) != LODGE_PAGE_SHARED)
-			continue;
-		if (fatal_signal_pending(current))
-			return -EINTR;
-		ret = lodge_object_get(o, index, true, &page);
-		if (ret == -ENOMEM)
-			return ret;
-		if (!ret)
-			lodge_object_put(page);
-		cond_resched();
-	}
-	return 0;
 }

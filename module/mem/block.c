@@ -36,17 +36,35 @@ static pgoff_t block_base(pgoff_t index)
 	return index & ~(LODGE_BLOCK_PAGES - 1);
 }
 
-/* Nothing there, or read: @seen. Under the entries' lock. */
-static bool is_empty(struct lodge_object *o, pgoff_t base, bool *seen)
+/*
+ * Nothing there, or read: @seen. Discarded is all of it, or nothing: what a guest has given
+ * up stays so if it uses what is beside it. Under the entries' lock.
+ */
+static bool is_empty(struct lodge_layer *l, pgoff_t base, bool *seen)
 {
-	XA_STATE(xas, &o->entries, base);
+	XA_STATE(xas, &l->entries, base);
+	unsigned int discarded = 0;
 	void *entry;
 
 	*seen = false;
 	xas_for_each(&xas, entry, base + LODGE_BLOCK_PAGES - 1) {
-		if (entry != ENTRY_HOLE && entry != ENTRY_DISCARDED)
+		if (entry != ENTRY_HOLE && entry != ENTRY_DISCARDED && entry != ENTRY_CUT)
 			return false;
 		*seen |= entry == ENTRY_HOLE;
+		discarded += entry == ENTRY_DISCARDED;
+	}
+	return !discarded || discarded == LODGE_BLOCK_PAGES;
+}
+
+/* Nothing shows from below; nothing comes there, either. */
+static bool is_alone(struct lodge_layer *l, pgoff_t base)
+{
+	unsigned long index;
+
+	while ((l = l->parent)) {
+		index = base;
+		if (xa_find(&l->entries, &index, base + LODGE_BLOCK_PAGES - 1, XA_PRESENT))
+			return false;
 	}
 	return true;
 }
@@ -61,7 +79,7 @@ static void put_block(struct page *page)
 	}
 }
 
-static struct page *new_block(struct lodge_object *o, pgoff_t base)
+static struct page *new_block(struct lodge_layer *l, pgoff_t base)
 {
 	struct page *page = alloc_pages(GFP_BLOCK, LODGE_BLOCK_ORDER);
 	int i;
@@ -71,7 +89,7 @@ static struct page *new_block(struct lodge_object *o, pgoff_t base)
 	split_page(page, LODGE_BLOCK_ORDER);
 	for (i = 0; i < LODGE_BLOCK_PAGES; i++) {
 		lodge_index_new(page + i);
-		lodge_page_set_owner(page + i, o);
+		lodge_page_set_owner(page + i, l);
 		lodge_page_set_offset(page + i, base + i, 0, 0);
 		set_page_private(page + i, 0);
 		SetPageDirty(page + i);
@@ -82,13 +100,13 @@ static struct page *new_block(struct lodge_object *o, pgoff_t base)
 /* Under the entries' lock; all that it takes is there. */
 static void store_block(struct xa_state *xas, pgoff_t base, struct page *page)
 {
-	struct lodge_object *o = container_of(xas->xa, struct lodge_object, entries);
+	struct lodge_layer *l = container_of(xas->xa, struct lodge_layer, entries);
 	int i;
 
 	xas_set(xas, base);
 	for (i = 0; i < LODGE_BLOCK_PAGES; i++) {
 		if (xas_next(xas) == ENTRY_DISCARDED)
-			atomic_long_dec(&o->pages[LODGE_PAGE_DISCARDED]);
+			atomic_long_dec(&l->pages[LODGE_PAGE_DISCARDED]);
 		xas_store(xas, page + i);
 		xas_set_mark(xas, LODGE_WRITTEN);
 	}
@@ -98,20 +116,20 @@ static void store_block(struct xa_state *xas, pgoff_t base, struct page *page)
 }
 
 /* The pages of a block become the object's where there is nothing. */
-static bool put_in(struct lodge_object *o, pgoff_t base, struct page *page)
+static bool put_in(struct lodge_layer *l, pgoff_t base, struct page *page)
 {
-	XA_STATE_ORDER(xas, &o->entries, base, LODGE_BLOCK_ORDER);
+	XA_STATE_ORDER(xas, &l->entries, base, LODGE_BLOCK_ORDER);
 	bool ok, seen;
 
 	do {
 		xas_lock(&xas);
-		ok = is_empty(o, base, &seen);
+		ok = is_empty(l, base, &seen);
 		if (ok)
 			xas_create_range(&xas);
 		if (ok && !xas_error(&xas)) {
 			store_block(&xas, base, page);
 			atomic_long_add(LODGE_BLOCK_PAGES,
-					&o->pages[LODGE_PAGE_PRIVATE]);
+					&l->pages[LODGE_PAGE_PRIVATE]);
 		}
 		xas_unlock(&xas);
 	} while (xas_nomem(&xas, GFP_KERNEL_ACCOUNT));
@@ -123,32 +141,33 @@ static bool put_in(struct lodge_object *o, pgoff_t base, struct page *page)
  * @o: the object
  * @index: a page in it, which will be written
  *
- * Context: may sleep; the caller has no page of the object locked.
+ * Context: may sleep; the caller has no page of the object locked; under @o's chain.
  * Return: whether there is one now.
  */
 bool lodge_block_fill(struct lodge_object *o, pgoff_t index)
 {
 	pgoff_t base = block_base(index), end = base + LODGE_BLOCK_PAGES;
+	struct lodge_layer *l = o->top;
 	bool ok, seen;
 	struct page *page;
 
 	if (!READ_ONCE(huge) || end > i_size_read(&o->inode) >> PAGE_SHIFT)
 		return false;
-	xa_lock(&o->entries);
-	ok = is_empty(o, base, &seen);
-	xa_unlock(&o->entries);
-	page = ok ? new_block(o, base) : NULL;
+	xa_lock(&l->entries);
+	ok = is_empty(l, base, &seen);
+	xa_unlock(&l->entries);
+	page = ok && is_alone(l, base) ? new_block(l, base) : NULL;
 	if (!page)
 		return false;
 	/* From here on nobody is shown a hole. */
-	lock_page(o->zero);
-	xa_lock(&o->entries);
-	ok = is_empty(o, base, &seen);
-	xa_unlock(&o->entries);
+	lock_page(l->zero);
+	xa_lock(&l->entries);
+	ok = is_empty(l, base, &seen);
+	xa_unlock(&l->entries);
 	if (ok && seen)
 		lodge_object_unview(o, base, LODGE_BLOCK_PAGES);
-	ok = put_in(o, base, page);
-	unlock_page(o->zero);
+	ok = put_in(l, base, page);
+	unlock_page(l->zero);
 	if (!ok) {
 		put_block(page);
 		return false;
@@ -169,7 +188,7 @@ bool lodge_block_fill(struct lodge_object *o, pgoff_t index)
 bool lodge_block_may(struct lodge_object *o, pgoff_t index, const struct page *page)
 {
 	return !((index ^ page_to_pfn(page)) & (LODGE_BLOCK_PAGES - 1)) &&
-	       xa_get_mark(&o->entries, block_base(index), LODGE_BLOCK);
+	       xa_get_mark(&o->top->entries, block_base(index), LODGE_BLOCK);
 }
 
 static void unlock_some(struct page *page, int nr, const struct page *but)
@@ -182,10 +201,10 @@ static void unlock_some(struct page *page, int nr, const struct page *but)
 }
 
 /* Locks the pages of a block, of which @page is the first, but for @but; or none. */
-static bool lock_block(struct lodge_object *o, pgoff_t base, struct page *page,
+static bool lock_block(struct lodge_layer *l, pgoff_t base, struct page *page,
 		       const struct page *but)
 {
-	XA_STATE(xas, &o->entries, base);
+	XA_STATE(xas, &l->entries, base);
 	bool whole = true, busy = false;
 	struct page *p;
 	int nr = 0;
@@ -199,7 +218,7 @@ static bool lock_block(struct lodge_object *o, pgoff_t base, struct page *page,
 		nr++;
 	}
 	if (nr < LODGE_BLOCK_PAGES && !busy)
-		__xa_clear_mark(&o->entries, base, LODGE_BLOCK);
+		__xa_clear_mark(&l->entries, base, LODGE_BLOCK);
 	xas_unlock(&xas);
 	if (nr == LODGE_BLOCK_PAGES)
 		return true;
@@ -216,12 +235,12 @@ static bool lock_block(struct lodge_object *o, pgoff_t base, struct page *page,
  */
 bool lodge_block_lock(struct page *page)
 {
-	struct lodge_object *o = lodge_page_object(page);
+	struct lodge_layer *l = lodge_page_layer(page);
 	pgoff_t index = lodge_page_offset(page), base = block_base(index);
 	struct page *first = page - (index - base);
 	int i;
 
-	if (!lock_block(o, base, first, page))
+	if (!lock_block(l, base, first, page))
 		return false;
 	for (i = 0; i < LODGE_BLOCK_PAGES; i++)
 		lodge_page_set_seen(first + i);
@@ -237,12 +256,15 @@ void lodge_block_unlock(struct page *page)
 }
 
 /** lodge_block_unview - pages that go out of all views aren't mapped by a block again */
-void lodge_block_unview(struct lodge_object *o, pgoff_t first, pgoff_t nr)
+void lodge_block_unview(struct lodge_layer *l, pgoff_t first, pgoff_t nr)
 {
-	pgoff_t base;
+	XA_STATE(xas, &l->entries, block_base(first));
+	void *entry;
 
-	if (!xa_marked(&o->entries, LODGE_BLOCK))
+	if (!xa_marked(&l->entries, LODGE_BLOCK))
 		return;
-	for (base = block_base(first); base < first + nr; base += LODGE_BLOCK_PAGES)
-		xa_clear_mark(&o->entries, base, LODGE_BLOCK);
+	xas_lock(&xas);
+	xas_for_each_marked(&xas, entry, first + nr - 1, LODGE_BLOCK)
+		xas_clear_mark(&xas, LODGE_BLOCK);
+	xas_unlock(&xas);
 }

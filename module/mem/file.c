@@ -195,27 +195,17 @@ out:
 	return done ?: ret;
 }
 
-static bool has_data(const void *entry)
-{
-	return !lodge_entry_empty(entry);
-}
-
 /* The first page from @index on, before @end, that has data, or hasn't. */
 static pgoff_t seek(struct lodge_object *o, pgoff_t index, pgoff_t end, bool data)
 {
-	unsigned long i;
-	void *entry;
+	unsigned long i = index;
 
-	if (!data) {
-		while (index < end && has_data(xa_load(&o->entries, index))) {
-			index++;
-			cond_resched();
-		}
-		return index;
-	}
-	xa_for_each_range(&o->entries, i, entry, index, end - 1)
-		if (has_data(entry))
+	while (i < end && (!data || lodge_object_next(o, &i, end - 1))) {
+		if (lodge_entry_empty(lodge_object_entry(o, i)) != data)
 			return i;
+		i++;
+		cond_resched();
+	}
 	return end;
 }
 
@@ -337,14 +327,13 @@ static int object_getattr(struct lodge_idmap *idmap, const struct path *path,
 			  struct kstat *stat, u32 mask, unsigned int flags)
 {
 	struct inode *inode = d_inode(path->dentry);
-	struct lodge_object *o = lodge_object(inode);
+	struct lodge_memory_info info = { };
 
 	lodge_fillattr(idmap, mask, inode, stat);
-	stat->blocks = (atomic_long_read(&o->pages[LODGE_PAGE_PRIVATE]) +
-			atomic_long_read(&o->pages[LODGE_PAGE_SHARED]) +
-			atomic_long_read(&o->pages[LODGE_PAGE_COMPRESSED]) +
-			atomic_long_read(&o->pages[LODGE_PAGE_SWAPPED])) *
-		       (PAGE_SIZE / 512);
+	lodge_object_info(lodge_object(inode), &info);
+	stat->blocks = (info.pages[LODGE_PAGE_PRIVATE] + info.pages[LODGE_PAGE_SHARED] +
+			info.pages[LODGE_PAGE_COMPRESSED] +
+			info.pages[LODGE_PAGE_SWAPPED]) * (PAGE_SIZE / 512);
 	stat->blksize = PAGE_SIZE;
 	return 0;
 }
@@ -376,28 +365,34 @@ static int put_args(void __user *to, const void *args, size_t max, u32 size)
 /**
  * lodge_object_info - count an object's pages, and what became of them
  * @o: the object; under RCU it may be about to be freed
- * @info: to which all of that is added
+ * @info: to which all of that is added; what is below is its as much as others'
  */
 void lodge_object_info(const struct lodge_object *o, struct lodge_memory_info *info)
 {
+	const struct lodge_layer *l;
 	int i;
 
 	info->bytes += i_size_read(&o->inode);
-	for (i = LODGE_PAGE_PRIVATE; i < LODGE_PAGE_STATES; i++)
-		info->pages[i] += atomic_long_read(&o->pages[i]);
-	info->merged += atomic_long_read(&o->merged);
-	info->broken += atomic_long_read(&o->broken);
-	info->compressed += atomic_long_read(&o->compressed);
-	info->decompressed += atomic_long_read(&o->decompressed);
-	info->incompressible += atomic_long_read(&o->incompressible);
-	info->packed += atomic_long_read(&o->packed);
-	info->swapped_out += atomic_long_read(&o->swapped_out);
-	info->swapped_in += atomic_long_read(&o->swapped_in);
+	rcu_read_lock();
+	for (l = READ_ONCE(o->top); l; l = READ_ONCE(l->parent)) {
+		for (i = LODGE_PAGE_PRIVATE; i < LODGE_PAGE_STATES; i++)
+			info->pages[i] += atomic_long_read(&l->pages[i]);
+		info->merged += atomic_long_read(&l->merged);
+		info->broken += atomic_long_read(&l->broken);
+		info->compressed += atomic_long_read(&l->compressed);
+		info->decompressed += atomic_long_read(&l->decompressed);
+		info->incompressible += atomic_long_read(&l->incompressible);
+		info->packed += atomic_long_read(&l->packed);
+		info->swapped_out += atomic_long_read(&l->swapped_out);
+		info->swapped_in += atomic_long_read(&l->swapped_in);
+	}
+	rcu_read_unlock();
 }
 
 static long object_info(struct lodge_object *o, void __user *arg)
 {
 	struct lodge_memory_info info;
+	struct lodge_layer *l;
 	u32 size;
 	int ret = lodge_args_get(&info, sizeof(info),
 				 offsetofend(typeof(info), bytes), arg, &size);
@@ -408,10 +403,12 @@ static long object_info(struct lodge_object *o, void __user *arg)
 		return -EINVAL;
 	memset(&info, 0, sizeof(info));
 	info.size = size;
-	info.flags = READ_ONCE(o->mergeable) ? LODGE_MEMORY_MERGEABLE : 0;
 	lodge_object_info(o, &info);
-	strscpy(info.domain, lodge_domain_name(o->domain), sizeof(info.domain));
-	info.pool = lodge_pool_bytes(o->pool);
+	l = lodge_object_layer(o, 0);
+	info.flags = READ_ONCE(l->mergeable) ? LODGE_MEMORY_MERGEABLE : 0;
+	strscpy(info.domain, lodge_domain_name(l->domain), sizeof(info.domain));
+	info.pool = lodge_pool_bytes(l->pool);
+	lodge_layer_put(l);
 	return put_args(arg, &info, sizeof(info), size);
 }
 
@@ -431,7 +428,7 @@ static long object_map(struct lodge_object *o, void __user *arg)
 	for (; map.count; map.count -= n, map.first += n, to += n) {
 		n = min_t(u64, map.count, MAP_CHUNK);
 		for (i = 0; i < n; i++)
-			states[i] = lodge_entry_state(xa_load(&o->entries, map.first + i));
+			states[i] = lodge_entry_state(lodge_object_entry(o, map.first + i));
 		if (copy_to_user(to, states, n))
 			return -EFAULT;
 		if (fatal_signal_pending(current))
@@ -455,16 +452,18 @@ static long object_set(struct lodge_object *o, void __user *arg)
 		return 0;
 	inode_lock(&o->inode);
 	if (set.flags & LODGE_MEMORY_MERGEABLE)
-		lodge_domain_add(o);
+		lodge_domain_add(o->top);
 	else
-		lodge_domain_remove(o);
+		lodge_domain_remove(o->top);
 	inode_unlock(&o->inode);
-	return set.flags & LODGE_MEMORY_MERGEABLE ? 0 : lodge_ksm_unmerge(o);
+	return set.flags & LODGE_MEMORY_MERGEABLE ? 0 : lodge_object_unmerge(o);
 }
 
 static long object_merge(struct lodge_object *o, void __user *arg)
 {
 	struct lodge_memory_merge merge;
+	struct lodge_layer *l;
+	unsigned int depth;
 	u64 end;
 	u32 size;
 	int ret = lodge_args_get(&merge, sizeof(merge), sizeof(merge), arg, &size);
@@ -476,16 +475,40 @@ static long object_merge(struct lodge_object *o, void __user *arg)
 	end = DIV_ROUND_UP((u64)i_size_read(&o->inode), PAGE_SIZE);
 	if (merge.first < end && (!merge.count || merge.count > end - merge.first))
 		merge.count = end - merge.first;
-	if (merge.first < end)
-		ret = lodge_ksm_now(o, merge.first, merge.count, &merge.merged,
-				    &merge.skipped);
+	/* What is below may be merged if it could when it was on top. */
+	for (depth = 0; merge.first < end && !ret; depth++) {
+		l = lodge_object_layer(o, depth);
+		if (!l)
+			break;
+		if (!depth || READ_ONCE(l->mergeable))
+			ret = lodge_ksm_now(l, merge.first, merge.count, &merge.merged,
+					    &merge.skipped);
+		lodge_layer_put(l);
+	}
 	return put_args(arg, &merge, sizeof(merge), size) ?: ret;
+}
+
+/* Of the pages on top, and if that isn't enough of those below. */
+static int reclaim_object(struct lodge_object *o, struct lodge_reclaim *r)
+{
+	unsigned int depth;
+	int ret = 0;
+
+	for (depth = 0; !ret && (!depth || r->pages < r->want); depth++) {
+		r->only = lodge_object_layer(o, depth);
+		if (!r->only)
+			break;
+		r->pool = r->only->pool;
+		ret = lodge_reclaim(r);
+		lodge_layer_put(r->only);
+	}
+	return ret;
 }
 
 static long object_reclaim(struct lodge_object *o, void __user *arg)
 {
-	struct lodge_reclaim r = { .pool = o->pool, .only = o };
 	struct lodge_memory_reclaim reclaim;
+	struct lodge_reclaim r = { };
 	u32 size;
 	int ret = lodge_args_get(&reclaim, sizeof(reclaim), sizeof(reclaim), arg, &size);
 
@@ -496,7 +519,7 @@ static long object_reclaim(struct lodge_object *o, void __user *arg)
 	r.cold = reclaim.flags & LODGE_RECLAIM_COLD;
 	r.swap = reclaim.flags & LODGE_RECLAIM_SWAP;
 	r.want = reclaim.bytes >> PAGE_SHIFT;
-	ret = lodge_reclaim(&r);
+	ret = reclaim_object(o, &r);
 	reclaim.reclaimed = r.pages << PAGE_SHIFT;
 	reclaim.skipped = r.skipped;
 	return put_args(arg, &reclaim, sizeof(reclaim), size) ?: ret;
@@ -528,6 +551,7 @@ static long object_discard(struct lodge_object *o, void __user *arg)
 static long object_domain(struct lodge_object *o, void __user *arg)
 {
 	struct lodge_domain_info info;
+	struct lodge_layer *l;
 	u32 size;
 	int ret = lodge_args_get(&info, sizeof(info),
 				 offsetofend(typeof(info), saved), arg, &size);
@@ -538,7 +562,9 @@ static long object_domain(struct lodge_object *o, void __user *arg)
 		return -EINVAL;
 	memset(&info, 0, sizeof(info));
 	info.size = size;
-	lodge_domain_info(o->domain, &info);
+	l = lodge_object_layer(o, 0);
+	lodge_domain_info(l->domain, &info);
+	lodge_layer_put(l);
 	return put_args(arg, &info, sizeof(info), size);
 }
 

@@ -96,7 +96,7 @@ static int make(struct lodge_idmap *idmap, struct inode *dir,
 	if (S_ISDIR(mode))
 		inc_nlink(dir);
 	else if (dir->i_sb->s_fs_info)
-		lodge_domain_add(lodge_object(inode));
+		lodge_domain_add(lodge_object(inode)->top);
 	d_instantiate(dentry, inode);
 	/* Files live until they are unlinked. */
 	dget(dentry);
@@ -225,7 +225,7 @@ struct file *lodge_object_file(u64 bytes, u32 flags, const char *domain)
 	__module_get(THIS_MODULE);
 	file->f_mode |= FMODE_LSEEK | FMODE_PREAD | FMODE_PWRITE;
 	if (flags & LODGE_MEMORY_MERGEABLE)
-		lodge_domain_add(lodge_object(inode));
+		lodge_domain_add(lodge_object(inode)->top);
 out:
 	/* The file holds the mount; so others may come after the last is gone. */
 	simple_release_fs(&mount, &pinned);

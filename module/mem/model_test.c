@@ -2,7 +2,7 @@
 /*
  * The model check of lodge memory: threads do what guests, launchers, devices,
  * merging and reclaim do, in random order, to pages of two objects that are mapped twice
- * each and are the memory of a VM. Each thread has a word of its own in each page, and
+ * each, are the memory of a VM, and are forked now and then. Each thread has a word of its own in each page, and
  * knows what it must be. There are few values, so that pages are often alike.
  *
  * The guest is one that has no TLB: a leaf of the nested tables is used under npt.lock,
@@ -37,7 +37,8 @@ struct model {
 	atomic_t users[OBJECTS][PAGES];
 	u64 ref[THREADS][OBJECTS][PAGES];
 	atomic_t left;
-	atomic_long_t done[16], wiped, huge;
+	struct lodge_domain *d;
+	atomic_long_t done[16], wiped, huge, forked;
 };
 
 struct actor {
@@ -157,25 +158,33 @@ static void syscall(struct actor *a, int o, int page, bool write, u64 value)
 
 static void merge(struct actor *a, int o, int page)
 {
-	u64 merged, skipped;
+	struct lodge_layer *l = lodge_object_layer(a->m->o[o], get_random_u32() & 1);
+	u64 merged = 0, skipped = 0;
 
-	lodge_ksm_now(a->m->o[o], page & ~7, 16, &merged, &skipped);
+	if (!l)
+		return;
+	lodge_ksm_now(l, page & ~7, 16, &merged, &skipped);
+	lodge_layer_put(l);
 }
 
 /* As it goes by itself: what the guests keep writing is left alone. */
 static void scan(struct actor *a, int o)
 {
-	lodge_ksm_work(&a->m->o[o]->domain->work.work);
+	lodge_ksm_work(&a->m->d->work.work);
 }
 
 static void reclaim(struct actor *a, int o, bool cold, bool swap)
 {
+	struct lodge_layer *l = lodge_object_layer(a->m->o[o], get_random_u32() & 1);
 	struct lodge_reclaim r = {
-		.pool = a->m->o[o]->pool, .only = a->m->o[o], .cold = cold,
-		.swap = swap, .want = PAGES / 4,
+		.only = l, .cold = cold, .swap = swap, .want = PAGES / 4,
 	};
 
+	if (!l)
+		return;
+	r.pool = l->pool;
 	lodge_reclaim(&r);
+	lodge_layer_put(l);
 }
 
 /* The page is gone, and with it what all have written. Its users are counted by us. */
@@ -258,13 +267,85 @@ static void hold(struct actor *a, int o, int page)
 /* May it be merged, or not; what was merged stays. */
 static void opt(struct actor *a, int o, bool in)
 {
+	struct lodge_object *object = a->m->o[o];
+
+	inode_lock(&object->inode);
 	if (in)
-		lodge_domain_add(a->m->o[o]);
+		lodge_domain_add(object->top);
 	else
-		lodge_domain_remove(a->m->o[o]);
-	if (!in && lodge_ksm_unmerge(a->m->o[o]))
+		lodge_domain_remove(object->top);
+	inode_unlock(&object->inode);
+	if (!in && lodge_object_unmerge(object))
 		wrong(a, "unmerge", o, 0, 0);
-	lodge_domain_add(a->m->o[o]);
+	inode_lock(&object->inode);
+	lodge_domain_add(object->top);
+	inode_unlock(&object->inode);
+}
+
+static void unview(struct actor *a, int o, int page, int n)
+{
+	struct lodge_object *object = a->m->o[o];
+
+	down_read(&object->chain);
+	lodge_object_unview(object, page, n);
+	up_read(&object->chain);
+}
+
+/* What the child has of ours: what we wrote, and then something else. */
+static void child_check(struct actor *a, int o, struct file *file, const bool *mine)
+{
+	u64 value, other;
+	loff_t pos;
+	int page;
+
+	for (page = 0; page < PAGES; page++) {
+		pos = at(a, page);
+		if (kernel_read(file, &value, 8, &pos) != 8)
+			wrong(a, "read of a fork", o, page, 0);
+		else if (mine[page])
+			expect(a, "fork", o, page, 0, value);
+		other = 1000 + page;
+		pos = at(a, page);
+		if (get_random_u32() & 1)
+			continue;
+		if (kernel_write(file, &other, 8, &pos) != 8)
+			wrong(a, "write to a fork", o, page, 0);
+		pos = at(a, page);
+		if (kernel_read(file, &value, 8, &pos) != 8 || value != other)
+			wrong(a, "what was written to a fork", o, page, value);
+		if (mine[page])
+			syscall(a, o, page, false, 0);
+	}
+}
+
+static void fork_object(struct actor *a, int o)
+{
+	struct lodge_object *object = a->m->o[o];
+	bool mine[PAGES];
+	struct file *file;
+	int page, ret;
+
+	file = lodge_object_file(0, LODGE_MEMORY_MERGEABLE, "model");
+	if (IS_ERR(file)) {
+		wrong(a, "file", o, 0, 0);
+		return;
+	}
+	/* Nobody punches these out. */
+	for (page = 0; page < PAGES; page++)
+		mine[page] = atomic_inc_unless_negative(&a->m->users[o][page]);
+	inode_lock(&object->inode);
+	ret = lodge_object_fork(object, lodge_object(file_inode(file)));
+	inode_unlock(&object->inode);
+	if (ret)
+		wrong(a, "fork", o, 0, ret);
+	else
+		child_check(a, o, file, mine);
+	for (page = 0; page < PAGES; page++)
+		if (mine[page])
+			atomic_dec(&a->m->users[o][page]);
+	fput(file);
+	flush_delayed_fput();
+	atomic_long_inc(&a->m->forked);
 }
 
 static void act(struct actor *a, u32 rnd)
@@ -314,7 +395,10 @@ static void act(struct actor *a, u32 rnd)
 		hold(a, o, page);
 		break;
 	case 14:
-		lodge_object_unview(m->o[o], page, 1 + (rnd >> 17 & 3));
+		if (rnd >> 19 & 7)
+			unview(a, o, page, 1 + (rnd >> 17 & 3));
+		else
+			fork_object(a, o);
 		break;
 	case 15:
 		if (!(rnd >> 17 & 15))
@@ -346,6 +430,7 @@ static int actor_fn(void *data)
 static void at_rest(struct kunit *test, struct model *m, struct actor *actor)
 {
 	long states[LODGE_PAGE_STATES] = { };
+	struct lodge_layer *l;
 	int o, page, i;
 
 	for (i = 0; i < THREADS; i++)
@@ -355,12 +440,13 @@ static void at_rest(struct kunit *test, struct model *m, struct actor *actor)
 				guest(&actor[i], o, page, false, 0);
 				syscall(&actor[i], o, page, false, 0);
 			}
-	for (o = 0; o < OBJECTS; o++) {
-		for (page = 0; page < LODGE_BLOCK_PAGES; page++)
-			states[lodge_entry_state(xa_load(&m->o[o]->entries, page))]++;
-		for (i = LODGE_PAGE_PRIVATE; i < LODGE_PAGE_STATES; i++)
-			states[i] -= atomic_long_read(&m->o[o]->pages[i]);
-	}
+	for (o = 0; o < OBJECTS; o++)
+		for (l = m->o[o]->top; l; l = l->parent) {
+			for (page = 0; page < LODGE_BLOCK_PAGES; page++)
+				states[lodge_entry_state(xa_load(&l->entries, page))]++;
+			for (i = LODGE_PAGE_PRIVATE; i < LODGE_PAGE_STATES; i++)
+				states[i] -= atomic_long_read(&l->pages[i]);
+		}
 	for (i = LODGE_PAGE_PRIVATE; i < LODGE_PAGE_STATES; i++)
 		KUNIT_EXPECT_EQ(test, states[i], 0l);
 }
@@ -401,7 +487,7 @@ static void model(struct kunit *test)
 	KUNIT_ASSERT_FALSE(test, IS_ERR(swap));
 	KUNIT_ASSERT_EQ(test, lodge_swap_start(swap), 0);
 	model_new(test, m);
-	d = lodge_domain_get(m->o[0]->inode.i_uid, "model");
+	d = m->d = lodge_domain_get(m->o[0]->inode.i_uid, "model");
 	for (i = 0; i < THREADS; i++) {
 		actor[i].m = m;
 		actor[i].nr = i;
@@ -423,16 +509,21 @@ static void model(struct kunit *test)
 	KUNIT_EXPECT_GT(test, atomic64_read(&d->counts[LODGE_KSM_WRITTEN]), 0);
 	KUNIT_EXPECT_GT(test, atomic64_read(&d->counts[LODGE_KSM_STILL]), 0);
 	for (o = 0; o < OBJECTS; o++) {
-		compressed += atomic_long_read(&m->o[o]->compressed);
-		decompressed += atomic_long_read(&m->o[o]->decompressed);
-		swapped_in += atomic_long_read(&m->o[o]->swapped_in);
+		struct lodge_memory_info info = { };
+
+		lodge_object_info(m->o[o], &info);
+		compressed += info.compressed;
+		decompressed += info.decompressed;
+		swapped_in += info.swapped_in;
 	}
 	KUNIT_EXPECT_GT(test, swapped_in, (long)model_ops / 200);
-	if (lodge_pool_works(m->o[0]->pool))
+	if (lodge_pool_works(m->o[0]->top->pool))
 		KUNIT_EXPECT_GT(test, decompressed, (long)model_ops / 200);
 	KUNIT_EXPECT_GT(test, atomic_long_read(&m->wiped), (long)model_ops / 2000);
-	kunit_info(test, "%ld wiped, %ld by 2M, %lld merged, %lld broken, %lld held, %lld busy, %lld written, %lld still, %ld compressed, %ld came back, %ld swapped in",
-		   atomic_long_read(&m->wiped), atomic_long_read(&m->huge),
+	KUNIT_EXPECT_GT(test, atomic_long_read(&m->forked), (long)model_ops / 1000);
+	kunit_info(test, "%ld wiped, %ld forked, %ld by 2M, %lld merged, %lld broken, %lld held, %lld busy, %lld written, %lld still, %ld compressed, %ld came back, %ld swapped in",
+		   atomic_long_read(&m->wiped), atomic_long_read(&m->forked),
+		   atomic_long_read(&m->huge),
 		   atomic64_read(&d->counts[LODGE_KSM_MERGED]),
 		   atomic64_read(&d->counts[LODGE_KSM_BROKEN]),
 		   atomic64_read(&d->counts[LODGE_KSM_HELD]),

@@ -10,6 +10,8 @@
 #include <linux/list.h>
 #include <linux/mm.h>
 #include <linux/pagemap.h>
+#include <linux/refcount.h>
+#include <linux/rwsem.h>
 #include <linux/xarray.h>
 
 #include "npt/npt.h"
@@ -31,6 +33,8 @@ struct mem_cgroup;
 #define ENTRY_HOLE	xa_mk_value(LODGE_PAGE_ABSENT << 1)	/* was read */
 #define ENTRY_ZERO	xa_mk_value(LODGE_PAGE_ZERO << 1)
 #define ENTRY_ZERO_SEEN	xa_mk_value(LODGE_PAGE_ZERO << 1 | BIT(8))
+/* Nothing, which nobody has seen, whatever there is in the layers below. */
+#define ENTRY_CUT	xa_mk_value(LODGE_PAGE_ABSENT << 1 | BIT(8))
 /* The host has it back; nobody has seen it since. */
 #define ENTRY_DISCARDED	xa_mk_value(LODGE_PAGE_DISCARDED << 1)
 #define ENTRY_TAG	3
@@ -51,11 +55,17 @@ struct mem_cgroup;
 #define LODGE_BLOCK_PAGES	(1ul << LODGE_BLOCK_ORDER)
 
 /**
- * struct lodge_object - guest memory that the hypervisor owns
- * @inode: its regular file
+ * struct lodge_layer - pages, and perhaps others below them
  * @entries: its pages, by their offset
  * @zero: what is seen where there is no page; its lock is that of all entries
  *	without one that may have been seen
+ * @parent: what shows where this one has no entry; NULL if that is nothing
+ * @children: layers whose parent this is; they, @sibling and @object are under
+ *	the lock of the tree (layer.c)
+ * @sibling: in @parent's children
+ * @object: which has it on top, and writes to it; NULL: nobody writes to it any more
+ * @users: this object; the children; who uses it at the moment
+ * @id: never used again
  * @memcg: the creator's, which is charged for what merging and the pool need
  * @pages: by state
  * @merged: pages ever merged
@@ -63,7 +73,7 @@ struct mem_cgroup;
  * @domain: within which its pages may be merged; never changes
  * @domain_list: in @domain
  * @cursor: where the domain's scan is; under the domain's mutex
- * @mergeable: LODGE_MEMORY_MERGEABLE; under the inode's lock
+ * @mergeable: LODGE_MEMORY_MERGEABLE; under the domain's mutex
  * @pool: where its pages are compressed to; never changes
  * @pool_list: in @pool
  * @hand: where reclaim is; under the pool's mutex
@@ -74,11 +84,16 @@ struct mem_cgroup;
  * @packed: bytes of its compressed pages
  * @swapped_out: pages ever swapped
  * @swapped_in: pages that came back from there
+ * @rcu: to free it
  */
-struct lodge_object {
-	struct inode inode;
+struct lodge_layer {
 	struct xarray entries;
 	struct page *zero;
+	struct lodge_layer *parent;
+	struct list_head children, sibling;
+	struct lodge_object *object;
+	refcount_t users;
+	u64 id;
 	struct mem_cgroup *memcg;
 	atomic_long_t pages[LODGE_PAGE_STATES];
 	atomic_long_t merged, broken;
@@ -91,6 +106,19 @@ struct lodge_object {
 	pgoff_t hand, spill_hand;
 	atomic_long_t compressed, decompressed, incompressible, packed;
 	atomic_long_t swapped_out, swapped_in;
+	struct rcu_head rcu;
+};
+
+/**
+ * struct lodge_object - guest memory that the hypervisor owns
+ * @inode: its regular file
+ * @chain: what changes @top takes it for writing, what goes by it for reading; or RCU
+ * @top: the layer that it writes to; those below are shared with others
+ */
+struct lodge_object {
+	struct inode inode;
+	struct rw_semaphore chain;
+	struct lodge_layer *top;
 };
 
 static inline struct lodge_object *lodge_object(const struct inode *inode)
@@ -117,9 +145,9 @@ static inline unsigned int lodge_entry_state(const void *entry)
  * owner's: whose it is, where there, how merging has fared with it. Under the
  * page's lock. ksm/index.c has the rest.
  */
-static inline struct lodge_object *lodge_page_object(const struct page *page)
+static inline struct lodge_layer *lodge_page_layer(const struct page *page)
 {
-	return (struct lodge_object *)page->lru.prev;
+	return (struct lodge_layer *)page->lru.prev;
 }
 
 static inline void lodge_page_set_owner(struct page *page, void *owner)
@@ -195,31 +223,49 @@ static inline void lodge_page_set_offset(struct page *page, pgoff_t offset,
 	page->index = (u32)offset | (u64)rest << 32 | (u64)backoff << 40;
 }
 
+/* layer.c */
+struct lodge_layer *lodge_layer_new(kuid_t uid, const char *domain);
+void lodge_layer_put(struct lodge_layer *l);
+void lodge_layer_unview(struct lodge_layer *l, pgoff_t first, pgoff_t nr);
+struct lodge_npt_dirty lodge_layer_written(struct lodge_layer *l, pgoff_t first,
+					   unsigned int nr);
+void lodge_layer_flush(struct lodge_layer *l);
+void lodge_layer_replace(struct lodge_layer *l, pgoff_t index, void *old, void *new);
+void lodge_layer_clean(struct lodge_layer *l, pgoff_t index, struct page *page);
+void lodge_layer_leave(struct lodge_layer *l, pgoff_t index, struct page *page,
+		       void *entry);
+bool lodge_layer_spilled(struct lodge_layer *l, pgoff_t index, void *entry,
+			 unsigned long slot);
+
+/* object.c */
 int lodge_object_init(struct lodge_object *o, const char *domain);
 void lodge_object_destroy(struct lodge_object *o);
-
+struct lodge_layer *lodge_object_layer(struct lodge_object *o, unsigned int depth);
 int lodge_object_get(struct lodge_object *o, pgoff_t index, bool write,
 		     struct page **pagep);
 int lodge_object_fetch(struct lodge_object *o, pgoff_t index);
 struct page *lodge_object_try(struct lodge_object *o, pgoff_t index, bool write);
 struct page *lodge_object_peek(struct lodge_object *o, pgoff_t index);
+void *lodge_object_entry(struct lodge_object *o, pgoff_t index);
+bool lodge_object_next(struct lodge_object *o, unsigned long *index, pgoff_t last);
+bool lodge_object_slow(struct lodge_object *o, pgoff_t index);
 void lodge_object_drop(struct lodge_object *o, pgoff_t first, pgoff_t last);
 void lodge_object_discard(struct lodge_object *o, pgoff_t first, pgoff_t last);
 void lodge_object_watch(struct lodge_object *o, pgoff_t first, pgoff_t last);
 void lodge_object_discard_still(struct lodge_object *o, pgoff_t first, pgoff_t last);
 int lodge_object_zero(struct lodge_object *o, loff_t from, loff_t to);
 void lodge_object_unview(struct lodge_object *o, pgoff_t first, pgoff_t nr);
-void lodge_object_replace(struct lodge_object *o, pgoff_t index, void *old, void *new);
-void lodge_object_clean(struct lodge_object *o, pgoff_t index, struct page *page);
-void lodge_object_leave(struct lodge_object *o, pgoff_t index, struct page *page,
-			void *entry);
+int lodge_object_unmerge(struct lodge_object *o);
+
+/* fork.c */
+int lodge_object_fork(struct lodge_object *o, struct lodge_object *child);
 
 /* block.c */
 bool lodge_block_fill(struct lodge_object *o, pgoff_t index);
 bool lodge_block_may(struct lodge_object *o, pgoff_t index, const struct page *page);
 bool lodge_block_lock(struct page *page);
 void lodge_block_unlock(struct page *page);
-void lodge_block_unview(struct lodge_object *o, pgoff_t first, pgoff_t nr);
+void lodge_block_unview(struct lodge_layer *l, pgoff_t first, pgoff_t nr);
 
 /* There is no page, but contents; in no view. */
 static inline bool lodge_entry_away(const void *entry)
@@ -237,32 +283,16 @@ static inline bool lodge_entry_empty(const void *entry)
 	       state == LODGE_PAGE_DISCARDED;
 }
 
-/* To get it takes long. */
-static inline bool lodge_object_slow(struct lodge_object *o, pgoff_t index)
-{
-	return atomic_long_read(&o->pages[LODGE_PAGE_SWAPPED]) &&
-	       lodge_entry_state(xa_load(&o->entries, index)) == LODGE_PAGE_SWAPPED;
-}
-
 static inline void *lodge_entry_swapped(unsigned long slot)
 {
 	return ENTRY_MAKE(LODGE_PAGE_SWAPPED, slot);
 }
-
-bool lodge_object_spilled(struct lodge_object *o, pgoff_t index, void *entry,
-			  unsigned long slot);
 
 /* What lodge_object_get() gave. */
 static inline void lodge_object_put(struct page *page)
 {
 	unlock_page(page);
 	put_page(page);
-}
-
-/* Of a page, locked: it isn't shared, nor the zero page. */
-static inline bool lodge_page_private(const struct page *page)
-{
-	return page->lru.prev && !((unsigned long)page->lru.prev & 1);
 }
 
 /* view.c */

@@ -30,9 +30,9 @@ static int object_test_init(struct kunit *test)
 		KUNIT_ASSERT_FALSE(test, IS_ERR(p->file[i]));
 		p->o[i] = lodge_object(file_inode(p->file[i]));
 		/* Not the scan's, which would come by itself. */
-		WRITE_ONCE(p->o[i]->mergeable, true);
+		WRITE_ONCE(p->o[i]->top->mergeable, true);
 	}
-	KUNIT_ASSERT_PTR_EQ(test, p->o[0]->domain, p->o[1]->domain);
+	KUNIT_ASSERT_PTR_EQ(test, p->o[0]->top->domain, p->o[1]->top->domain);
 	return 0;
 }
 
@@ -48,7 +48,7 @@ static void object_test_exit(struct kunit *test)
 
 static unsigned int state(struct lodge_object *o, pgoff_t index)
 {
-	return lodge_entry_state(xa_load(&o->entries, index));
+	return lodge_entry_state(xa_load(&o->top->entries, index));
 }
 
 static void fill(struct kunit *test, struct lodge_object *o, pgoff_t index, u8 byte)
@@ -75,15 +75,15 @@ static bool is(struct lodge_object *o, pgoff_t index, u8 byte)
 
 static u64 merge(struct kunit *test, struct lodge_object *o)
 {
-	u64 merged, skipped;
+	u64 merged = 0, skipped = 0;
 
-	KUNIT_EXPECT_EQ(test, lodge_ksm_now(o, 0, PAGES, &merged, &skipped), 0);
+	KUNIT_EXPECT_EQ(test, lodge_ksm_now(o->top, 0, PAGES, &merged, &skipped), 0);
 	return merged;
 }
 
 static long nr(struct lodge_object *o, unsigned int state)
 {
-	return atomic_long_read(&o->pages[state]);
+	return atomic_long_read(&o->top->pages[state]);
 }
 
 static void absent(struct kunit *test)
@@ -93,20 +93,20 @@ static void absent(struct kunit *test)
 	struct page *page;
 
 	KUNIT_EXPECT_NULL(test, lodge_object_peek(o, 3));
-	KUNIT_EXPECT_NULL(test, xa_load(&o->entries, 3));
+	KUNIT_EXPECT_NULL(test, xa_load(&o->top->entries, 3));
 	/* Seen for reading: there still is nothing. */
 	KUNIT_EXPECT_TRUE(test, is(o, 3, 0));
 	KUNIT_EXPECT_EQ(test, state(o, 3), LODGE_PAGE_ABSENT);
-	KUNIT_EXPECT_PTR_EQ(test, xa_load(&o->entries, 3), ENTRY_HOLE);
+	KUNIT_EXPECT_PTR_EQ(test, xa_load(&o->top->entries, 3), ENTRY_HOLE);
 	KUNIT_EXPECT_NULL(test, lodge_object_peek(o, 3));
 	fill(test, o, 3, 5);
 	KUNIT_EXPECT_EQ(test, state(o, 3), LODGE_PAGE_PRIVATE);
-	KUNIT_EXPECT_TRUE(test, xa_get_mark(&o->entries, 3, LODGE_WRITTEN));
+	KUNIT_EXPECT_TRUE(test, xa_get_mark(&o->top->entries, 3, LODGE_WRITTEN));
 	KUNIT_EXPECT_EQ(test, nr(o, LODGE_PAGE_PRIVATE), 1);
 	KUNIT_EXPECT_EQ(test, lodge_object_get(o, PAGES, true, &page), -EFAULT);
 	KUNIT_EXPECT_EQ(test, lodge_object_get(o, PAGES, false, &page), -EFAULT);
 	lodge_object_drop(o, 0, PAGES);
-	KUNIT_EXPECT_NULL(test, xa_load(&o->entries, 3));
+	KUNIT_EXPECT_NULL(test, xa_load(&o->top->entries, 3));
 	KUNIT_EXPECT_EQ(test, nr(o, LODGE_PAGE_PRIVATE), 0);
 	KUNIT_EXPECT_TRUE(test, is(o, 3, 0));
 }
@@ -121,14 +121,14 @@ static void zero_page(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, merge(test, o), 1);
 	KUNIT_EXPECT_EQ(test, state(o, 0), LODGE_PAGE_ZERO);
 	KUNIT_EXPECT_EQ(test, nr(o, LODGE_PAGE_ZERO), 1);
-	KUNIT_EXPECT_EQ(test, atomic_long_read(&o->domain->zeroes), 1);
+	KUNIT_EXPECT_EQ(test, atomic_long_read(&o->top->domain->zeroes), 1);
 	KUNIT_EXPECT_TRUE(test, is(o, 0, 0));
 	fill(test, o, 0, 7);
 	KUNIT_EXPECT_EQ(test, nr(o, LODGE_PAGE_ZERO), 0);
-	KUNIT_EXPECT_EQ(test, atomic_long_read(&o->broken), 1);
+	KUNIT_EXPECT_EQ(test, atomic_long_read(&o->top->broken), 1);
 	KUNIT_EXPECT_TRUE(test, is(o, 0, 7));
-	KUNIT_EXPECT_FALSE(test, PageDirty(o->zero));
-	KUNIT_EXPECT_EQ(test, page_count(o->zero), 1);
+	KUNIT_EXPECT_FALSE(test, PageDirty(o->top->zero));
+	KUNIT_EXPECT_EQ(test, page_count(o->top->zero), 1);
 }
 
 static void sharing(struct kunit *test)
@@ -145,21 +145,21 @@ static void sharing(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, merge(test, a), 3);
 	KUNIT_EXPECT_EQ(test, merge(test, b), 4);
 	KUNIT_EXPECT_EQ(test, nr(a, LODGE_PAGE_SHARED), 4);
-	KUNIT_EXPECT_EQ(test, atomic_long_read(&a->domain->stables), 1);
-	KUNIT_EXPECT_EQ(test, atomic_long_read(&a->domain->sharers), 8);
+	KUNIT_EXPECT_EQ(test, atomic_long_read(&a->top->domain->stables), 1);
+	KUNIT_EXPECT_EQ(test, atomic_long_read(&a->top->domain->sharers), 8);
 	/* The reverse map leads to each of them. */
-	sharer = lodge_sharer(xa_load(&a->entries, 0));
+	sharer = lodge_sharer(xa_load(&a->top->entries, 0));
 	KUNIT_EXPECT_EQ(test, page_count(sharer->stable->page), 1);
 	i = 0;
 	hlist_for_each_entry(sharer, &sharer->stable->sharers, node) {
-		KUNIT_EXPECT_PTR_EQ(test, xa_load(&sharer->object->entries,
+		KUNIT_EXPECT_PTR_EQ(test, xa_load(&sharer->layer->entries,
 						  sharer->index),
 				    lodge_sharer_entry(sharer));
 		i++;
 	}
 	KUNIT_EXPECT_EQ(test, i, 8);
 	/* Nothing is marked: there is nothing to look at. */
-	KUNIT_EXPECT_FALSE(test, xa_marked(&a->entries, LODGE_WRITTEN));
+	KUNIT_EXPECT_FALSE(test, xa_marked(&a->top->entries, LODGE_WRITTEN));
 
 	for (i = 0; i < 4; i++)
 		fill(test, a, i, i);
@@ -168,15 +168,15 @@ static void sharing(struct kunit *test)
 		KUNIT_EXPECT_TRUE(test, is(b, i, 9));
 	}
 	lodge_object_drop(b, 0, 2);
-	KUNIT_EXPECT_EQ(test, atomic_long_read(&a->domain->sharers), 1);
+	KUNIT_EXPECT_EQ(test, atomic_long_read(&a->top->domain->sharers), 1);
 	/* The last one needs no copy. */
-	sharer = lodge_sharer(xa_load(&b->entries, 3));
+	sharer = lodge_sharer(xa_load(&b->top->entries, 3));
 	i = page_to_pfn(sharer->stable->page);
 	fill(test, b, 3, 8);
-	KUNIT_EXPECT_EQ(test, page_to_pfn((struct page *)xa_load(&b->entries, 3)),
+	KUNIT_EXPECT_EQ(test, page_to_pfn((struct page *)xa_load(&b->top->entries, 3)),
 			(unsigned long)i);
-	KUNIT_EXPECT_EQ(test, atomic_long_read(&a->domain->stables), 0);
-	KUNIT_EXPECT_EQ(test, atomic_long_read(&b->broken), 1);
+	KUNIT_EXPECT_EQ(test, atomic_long_read(&a->top->domain->stables), 0);
+	KUNIT_EXPECT_EQ(test, atomic_long_read(&b->top->broken), 1);
 	/* And can be shared again. */
 	fill(test, a, 9, 8);
 	KUNIT_EXPECT_EQ(test, merge(test, a) + merge(test, b), 2);
@@ -198,7 +198,7 @@ static void stale_hint(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, is(a, 0, 2));
 	/* Nor is it, of an object that may no longer be merged. */
 	KUNIT_EXPECT_EQ(test, merge(test, a), 0);
-	WRITE_ONCE(a->mergeable, false);
+	WRITE_ONCE(a->top->mergeable, false);
 	fill(test, b, 2, 2);
 	KUNIT_EXPECT_EQ(test, merge(test, b), 0);
 	KUNIT_EXPECT_EQ(test, state(a, 0), LODGE_PAGE_PRIVATE);
@@ -215,7 +215,7 @@ static void held(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, lodge_object_get(o, 1, true, &page), 0);
 	unlock_page(page);
 	KUNIT_EXPECT_EQ(test, merge(test, o), 0);
-	KUNIT_EXPECT_TRUE(test, xa_get_mark(&o->entries, 1, LODGE_WRITTEN));
+	KUNIT_EXPECT_TRUE(test, xa_get_mark(&o->top->entries, 1, LODGE_WRITTEN));
 	/* It goes, and its holder still has it. */
 	lodge_object_drop(o, 1, 1);
 	KUNIT_EXPECT_EQ(test, page_count(page), 1);
@@ -235,7 +235,7 @@ static void backoff(struct kunit *test)
 		fill(test, o, 0, i + 1);
 		merge(test, o);
 	}
-	page = xa_load(&o->entries, 0);
+	page = xa_load(&o->top->entries, 0);
 	KUNIT_EXPECT_EQ(test, lodge_page_backoff(page), 7);
 	KUNIT_EXPECT_EQ(test, lodge_page_offset(page), 0ul);
 	for (i = 0; i < 9; i++) {
@@ -263,9 +263,9 @@ static void parts(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, state(o, 3), LODGE_PAGE_SHARED);
 	KUNIT_EXPECT_EQ(test, lodge_object_zero(o, 8 * PAGE_SIZE + 5,
 						8 * PAGE_SIZE + 9), 0);
-	KUNIT_EXPECT_NULL(test, xa_load(&o->entries, 8));
+	KUNIT_EXPECT_NULL(test, xa_load(&o->top->entries, 8));
 	KUNIT_EXPECT_EQ(test, vfs_truncate(&p->file[0]->f_path, PAGE_SIZE + 1), 0);
-	KUNIT_EXPECT_NULL(test, xa_load(&o->entries, 3));
+	KUNIT_EXPECT_NULL(test, xa_load(&o->top->entries, 3));
 	KUNIT_EXPECT_EQ(test, nr(o, LODGE_PAGE_PRIVATE), 1);
 	KUNIT_EXPECT_EQ(test, nr(o, LODGE_PAGE_SHARED), 0);
 }
@@ -273,7 +273,7 @@ static void parts(struct kunit *test)
 static u64 reclaim(struct kunit *test, struct lodge_object *o, u64 want, bool cold)
 {
 	struct lodge_reclaim r = {
-		.pool = o->pool, .only = o, .cold = cold, .want = want,
+		.pool = o->top->pool, .only = o->top, .cold = cold, .want = want,
 	};
 	int ret = lodge_reclaim(&r);
 
@@ -317,17 +317,17 @@ static void compressed(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, state(o, 8), LODGE_PAGE_PRIVATE);
 	KUNIT_EXPECT_EQ(test, state(o, 9), LODGE_PAGE_COMPRESSED);
 	KUNIT_EXPECT_EQ(test, nr(o, LODGE_PAGE_COMPRESSED), 7);
-	KUNIT_EXPECT_GT(test, lodge_pool_bytes(o->pool), 0ull);
+	KUNIT_EXPECT_GT(test, lodge_pool_bytes(o->top->pool), 0ull);
 	/* What doesn't shrink isn't tried again before it is used. */
 	KUNIT_EXPECT_EQ(test, reclaim(test, o, PAGES, false), 1);
-	KUNIT_EXPECT_EQ(test, atomic_long_read(&o->incompressible), 1);
+	KUNIT_EXPECT_EQ(test, atomic_long_read(&o->top->incompressible), 1);
 	/* Nothing for merging to look at. */
-	KUNIT_EXPECT_FALSE(test, xa_get_mark(&o->entries, 1, LODGE_WRITTEN));
+	KUNIT_EXPECT_FALSE(test, xa_get_mark(&o->top->entries, 1, LODGE_WRITTEN));
 	/* For reading it comes back as for writing, and is looked at again. */
 	for (i = 0; i < 8; i++)
 		KUNIT_EXPECT_TRUE(test, is(o, i, i));
 	KUNIT_EXPECT_EQ(test, state(o, 1), LODGE_PAGE_PRIVATE);
-	KUNIT_EXPECT_TRUE(test, xa_get_mark(&o->entries, 1, LODGE_WRITTEN));
+	KUNIT_EXPECT_TRUE(test, xa_get_mark(&o->top->entries, 1, LODGE_WRITTEN));
 	KUNIT_EXPECT_EQ(test, reclaim(test, o, 2, false), 2);
 	KUNIT_EXPECT_EQ(test, kernel_read(p->file[0], buf, 3, &pos), 3);
 	pos = PAGE_SIZE;
@@ -345,9 +345,9 @@ static void compressed(struct kunit *test)
 					    FALLOC_FL_KEEP_SIZE, 0, 4 * PAGE_SIZE + 9), 0);
 	KUNIT_EXPECT_EQ(test, state(o, 3), LODGE_PAGE_ABSENT);
 	KUNIT_EXPECT_EQ(test, state(o, 4), LODGE_PAGE_PRIVATE);
-	KUNIT_EXPECT_EQ(test, ((u8 *)page_address(xa_load(&o->entries, 4)))[9], 4);
+	KUNIT_EXPECT_EQ(test, ((u8 *)page_address(xa_load(&o->top->entries, 4)))[9], 4);
 	lodge_object_drop(o, 0, PAGES);
-	KUNIT_EXPECT_EQ(test, atomic_long_read(&o->packed), 0);
+	KUNIT_EXPECT_EQ(test, atomic_long_read(&o->top->packed), 0);
 }
 
 /* A page that was hashed is compressed, and the hint is gone; a shared one stays. */
@@ -370,7 +370,7 @@ static void compressed_and_merged(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, state(a, 2), LODGE_PAGE_PRIVATE);
 	put_page(page);
 	/* The shared one, and the one that was written since. */
-	KUNIT_EXPECT_EQ(test, a->domain->index.nr, 2ul);
+	KUNIT_EXPECT_EQ(test, a->top->domain->index.nr, 2ul);
 	fill(test, b, 0, 1);
 	KUNIT_EXPECT_EQ(test, merge(test, b), 0);
 	KUNIT_EXPECT_TRUE(test, is(a, 0, 1));
@@ -396,15 +396,15 @@ static void discarded(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, is(o, 7, 0));
 	KUNIT_EXPECT_EQ(test, state(o, 0), LODGE_PAGE_ZERO);
 	KUNIT_EXPECT_EQ(test, state(o, 1), LODGE_PAGE_SHARED);
-	KUNIT_EXPECT_EQ(test, state(o, 2), lodge_pool_works(o->pool) ?
+	KUNIT_EXPECT_EQ(test, state(o, 2), lodge_pool_works(o->top->pool) ?
 			LODGE_PAGE_COMPRESSED : LODGE_PAGE_PRIVATE);
 	lodge_object_discard(o, 0, PAGES - 2);
 	for (i = 0; i < PAGES - 1; i++) {
-		KUNIT_EXPECT_PTR_EQ(test, xa_load(&o->entries, i), ENTRY_DISCARDED);
-		KUNIT_EXPECT_FALSE(test, xa_get_mark(&o->entries, i, LODGE_WRITTEN));
-		KUNIT_EXPECT_FALSE(test, xa_get_mark(&o->entries, i, LODGE_PACKED));
+		KUNIT_EXPECT_PTR_EQ(test, xa_load(&o->top->entries, i), ENTRY_DISCARDED);
+		KUNIT_EXPECT_FALSE(test, xa_get_mark(&o->top->entries, i, LODGE_WRITTEN));
+		KUNIT_EXPECT_FALSE(test, xa_get_mark(&o->top->entries, i, LODGE_PACKED));
 	}
-	KUNIT_EXPECT_NULL(test, xa_load(&o->entries, PAGES - 1));
+	KUNIT_EXPECT_NULL(test, xa_load(&o->top->entries, PAGES - 1));
 	for (i = LODGE_PAGE_PRIVATE; i < LODGE_PAGE_DISCARDED; i++)
 		KUNIT_EXPECT_EQ(test, nr(o, i), 0);
 	KUNIT_EXPECT_EQ(test, nr(o, LODGE_PAGE_DISCARDED), PAGES - 1);
@@ -414,17 +414,17 @@ static void discarded(struct kunit *test)
 	KUNIT_EXPECT_NULL(test, lodge_object_try(o, 1, false));
 	/* Read, written, given up twice. */
 	KUNIT_EXPECT_TRUE(test, is(o, 1, 0));
-	KUNIT_EXPECT_PTR_EQ(test, xa_load(&o->entries, 1), ENTRY_HOLE);
+	KUNIT_EXPECT_PTR_EQ(test, xa_load(&o->top->entries, 1), ENTRY_HOLE);
 	fill(test, o, 2, 9);
 	KUNIT_EXPECT_TRUE(test, is(o, 2, 9));
-	KUNIT_EXPECT_TRUE(test, xa_get_mark(&o->entries, 2, LODGE_WRITTEN));
+	KUNIT_EXPECT_TRUE(test, xa_get_mark(&o->top->entries, 2, LODGE_WRITTEN));
 	KUNIT_EXPECT_EQ(test, nr(o, LODGE_PAGE_DISCARDED), PAGES - 3);
 	lodge_object_discard(o, 0, PAGES - 2);
 	KUNIT_EXPECT_EQ(test, nr(o, LODGE_PAGE_DISCARDED), PAGES - 1);
 	KUNIT_EXPECT_TRUE(test, is(o, 2, 0));
 	lodge_object_drop(o, 0, PAGES);
 	KUNIT_EXPECT_EQ(test, nr(o, LODGE_PAGE_DISCARDED), 0);
-	KUNIT_EXPECT_TRUE(test, xa_empty(&o->entries));
+	KUNIT_EXPECT_TRUE(test, xa_empty(&o->top->entries));
 }
 
 /* What was written since it is watched stays. */
@@ -493,7 +493,7 @@ static void swapped(struct kunit *test)
 	struct pair *p = test->priv;
 	struct lodge_object *o = p->o[0];
 	struct lodge_reclaim r = {
-		.pool = o->pool, .only = o, .swap = true, .want = U64_MAX,
+		.pool = o->top->pool, .only = o->top, .swap = true, .want = U64_MAX,
 	};
 	struct file *file;
 	struct page *page;
@@ -537,7 +537,7 @@ static void spilled(struct kunit *test)
 	struct file *file;
 	int i;
 
-	if (!lodge_pool_works(o->pool))
+	if (!lodge_pool_works(o->top->pool))
 		kunit_skip(test, "nothing can be compressed");
 	file = swap_begin(test, PAGES);
 	for (i = 0; i < PAGES / 2; i++)
@@ -550,7 +550,7 @@ static void spilled(struct kunit *test)
 	reclaim(test, o, PAGES, false);
 	KUNIT_EXPECT_EQ(test, nr(o, LODGE_PAGE_COMPRESSED), 0);
 	KUNIT_EXPECT_EQ(test, nr(o, LODGE_PAGE_SWAPPED), PAGES / 2 + 1);
-	KUNIT_EXPECT_EQ(test, atomic_long_read(&o->packed), 0);
+	KUNIT_EXPECT_EQ(test, atomic_long_read(&o->top->packed), 0);
 	for (i = 0; i < PAGES / 2; i++)
 		KUNIT_EXPECT_TRUE(test, is(o, i, i + 1));
 	lodge_object_drop(o, 0, PAGES);
@@ -567,8 +567,8 @@ static void lost(struct kunit *test)
 	loff_t pos = 0;
 	u8 byte;
 
-	KUNIT_EXPECT_NULL(test, xa_store(&o->entries, 0, ENTRY_LOST, GFP_KERNEL));
-	atomic_long_inc(&o->pages[LODGE_PAGE_COMPRESSED]);
+	KUNIT_EXPECT_NULL(test, xa_store(&o->top->entries, 0, ENTRY_LOST, GFP_KERNEL));
+	atomic_long_inc(&o->top->pages[LODGE_PAGE_COMPRESSED]);
 	KUNIT_EXPECT_EQ(test, lodge_object_get(o, 0, true, &page), -EIO);
 	KUNIT_EXPECT_EQ(test, lodge_object_get(o, 0, false, &page), -EIO);
 	KUNIT_EXPECT_EQ(test, kernel_read(p->file[0], &byte, 1, &pos), -EIO);
@@ -601,10 +601,10 @@ static void block(struct kunit *test)
 	struct lodge_object *o = lodge_object(file_inode(file));
 	pgoff_t base = LODGE_BLOCK_PAGES;
 	struct page *page, *other;
-	u64 merged, skipped;
+	u64 merged = 0, skipped = 0;
 
 	KUNIT_ASSERT_FALSE(test, IS_ERR(file));
-	WRITE_ONCE(o->mergeable, true);
+	WRITE_ONCE(o->top->mergeable, true);
 	/* What was read only is nothing, too. */
 	KUNIT_EXPECT_TRUE(test, is(o, base + 3, 0));
 	fill(test, o, base + 5, 5);
@@ -626,7 +626,7 @@ static void block(struct kunit *test)
 	lodge_block_unlock(page);
 	lodge_object_put(page);
 	/* Each page is one like others. */
-	KUNIT_EXPECT_EQ(test, lodge_ksm_now(o, base + 8, 2, &merged, &skipped), 0);
+	KUNIT_EXPECT_EQ(test, lodge_ksm_now(o->top, base + 8, 2, &merged, &skipped), 0);
 	KUNIT_EXPECT_EQ(test, merged, 2);
 	KUNIT_EXPECT_EQ(test, nr(o, LODGE_PAGE_ZERO), 2);
 	KUNIT_EXPECT_FALSE(test, whole(o, base + 5));
@@ -640,10 +640,288 @@ static void block(struct kunit *test)
 	fill(test, o, 2 * base, 1);
 	KUNIT_EXPECT_EQ(test, nr(o, LODGE_PAGE_PRIVATE), 258);
 	lodge_object_drop(o, base, 2 * base);
+	/* What is given up stays so, unless there is nothing else. */
+	lodge_object_discard(o, base, base + 510);
+	fill(test, o, base + 511, 1);
+	KUNIT_EXPECT_EQ(test, nr(o, LODGE_PAGE_DISCARDED), 511);
+	lodge_object_discard(o, base + 511, base + 511);
+	KUNIT_EXPECT_EQ(test, nr(o, LODGE_PAGE_DISCARDED), 512);
+	fill(test, o, base + 1, 1);
+	KUNIT_EXPECT_EQ(test, nr(o, LODGE_PAGE_DISCARDED), 0);
+	KUNIT_EXPECT_TRUE(test, whole(o, base));
+	lodge_object_drop(o, base, 2 * base);
 	fill(test, o, base + 1, 1);
 	KUNIT_EXPECT_TRUE(test, whole(o, base));
 	fput(file);
 	flush_delayed_fput();
+}
+
+/* A file that is what @o is now. */
+static struct file *fork_of(struct kunit *test, struct lodge_object *o)
+{
+	struct file *file = lodge_object_file(0, 0, "kunit");
+	struct lodge_object *child;
+	struct lodge_layer *l;
+
+	KUNIT_ASSERT_FALSE(test, IS_ERR(file));
+	child = lodge_object(file_inode(file));
+	/* As in object_test_init(). */
+	for (l = o->top; l; l = l->parent)
+		WRITE_ONCE(l->mergeable, false);
+	inode_lock(&o->inode);
+	KUNIT_EXPECT_EQ(test, lodge_object_fork(o, child), 0);
+	inode_unlock(&o->inode);
+	WRITE_ONCE(child->top->mergeable, true);
+	for (l = o->top; l; l = l->parent)
+		WRITE_ONCE(l->mergeable, true);
+	return file;
+}
+
+static int depth(struct lodge_object *o)
+{
+	struct lodge_layer *l;
+	int n = 0;
+
+	for (l = o->top; l; l = l->parent)
+		n++;
+	return n;
+}
+
+static unsigned int state_of(struct lodge_object *o, pgoff_t index)
+{
+	return lodge_entry_state(lodge_object_entry(o, index));
+}
+
+/* What each writes after it is its own; what it doesn't stays the same page. */
+static void forked(struct kunit *test)
+{
+	struct pair *p = test->priv;
+	struct lodge_object *o = p->o[0], *c;
+	struct page *page, *same;
+	struct file *file;
+	int i;
+
+	for (i = 0; i < 8; i++)
+		fill(test, o, i, i + 1);
+	KUNIT_EXPECT_TRUE(test, is(o, 9, 0));
+	file = fork_of(test, o);
+	c = lodge_object(file_inode(file));
+	KUNIT_EXPECT_EQ(test, i_size_read(&c->inode), PAGES * PAGE_SIZE);
+	KUNIT_EXPECT_TRUE(test, xa_empty(&o->top->entries) && xa_empty(&c->top->entries));
+	for (i = 0; i < 8; i++)
+		KUNIT_EXPECT_TRUE(test, is(o, i, i + 1) && is(c, i, i + 1));
+	KUNIT_ASSERT_EQ(test, lodge_object_get(o, 3, false, &page), 0);
+	lodge_object_put(page);
+	KUNIT_ASSERT_EQ(test, lodge_object_get(c, 3, false, &same), 0);
+	lodge_object_put(same);
+	KUNIT_EXPECT_PTR_EQ(test, page, same);
+	/* Over a page, a hole that was seen, nothing. */
+	fill(test, o, 1, 101);
+	fill(test, c, 2, 102);
+	fill(test, o, 9, 109);
+	fill(test, c, 10, 110);
+	KUNIT_EXPECT_TRUE(test, is(o, 1, 101) && is(c, 1, 2));
+	KUNIT_EXPECT_TRUE(test, is(o, 2, 3) && is(c, 2, 102));
+	KUNIT_EXPECT_TRUE(test, is(o, 9, 109) && is(c, 9, 0));
+	KUNIT_EXPECT_TRUE(test, is(o, 10, 0) && is(c, 10, 110));
+	KUNIT_EXPECT_EQ(test, nr(o, LODGE_PAGE_PRIVATE), 2);
+	KUNIT_EXPECT_EQ(test, nr(c, LODGE_PAGE_PRIVATE), 2);
+	/* No block where anything shows from below. */
+	KUNIT_EXPECT_FALSE(test, lodge_block_may(o, 1, page));
+	fput(file);
+	flush_delayed_fput();
+	for (i = 0; i < 8; i++)
+		KUNIT_EXPECT_TRUE(test, is(o, i, i == 1 ? 101 : i + 1));
+}
+
+/* What is cut off or given up shows nothing from below, then or later. */
+static void fork_cut(struct kunit *test)
+{
+	struct pair *p = test->priv;
+	struct lodge_object *o = p->o[0], *c;
+	struct file *file;
+	int i;
+
+	for (i = 0; i < 8; i++)
+		fill(test, o, i, i + 1);
+	file = fork_of(test, o);
+	c = lodge_object(file_inode(file));
+	KUNIT_EXPECT_TRUE(test, is(c, 0, 1));
+	fill(test, c, 1, 101);
+	lodge_object_drop(c, 0, 1);
+	inode_lock(&c->inode);
+	lodge_object_discard(c, 2, 20);
+	inode_unlock(&c->inode);
+	for (i = 0; i < 8; i++) {
+		KUNIT_EXPECT_TRUE(test, is(o, i, i + 1));
+		KUNIT_EXPECT_EQ(test, state_of(c, i), i < 2 ? LODGE_PAGE_ABSENT :
+							      LODGE_PAGE_DISCARDED);
+		KUNIT_EXPECT_NULL(test, lodge_object_peek(c, i));
+	}
+	KUNIT_EXPECT_EQ(test, nr(c, LODGE_PAGE_DISCARDED), 19);
+	KUNIT_EXPECT_EQ(test, vfs_llseek(file, 0, SEEK_DATA), -ENXIO);
+	fill(test, c, 3, 103);
+	KUNIT_EXPECT_EQ(test, vfs_llseek(file, 0, SEEK_DATA), 3 * PAGE_SIZE);
+	KUNIT_EXPECT_EQ(test, vfs_llseek(file, 3 * PAGE_SIZE, SEEK_HOLE), 4 * PAGE_SIZE);
+	for (i = 0; i < 8; i++)
+		KUNIT_EXPECT_TRUE(test, is(c, i, i == 3 ? 103 : 0));
+	/* Shorter, and as long as before. */
+	KUNIT_EXPECT_EQ(test, vfs_truncate(&p->file[0]->f_path, PAGE_SIZE + 9), 0);
+	KUNIT_EXPECT_EQ(test, vfs_truncate(&p->file[0]->f_path, PAGES * PAGE_SIZE), 0);
+	KUNIT_EXPECT_TRUE(test, is(o, 0, 1) && is(o, 3, 0) && is(o, 7, 0));
+	KUNIT_EXPECT_FALSE(test, is(o, 1, 0));
+	KUNIT_EXPECT_EQ(test, vfs_llseek(p->file[0], 2 * PAGE_SIZE, SEEK_DATA), -ENXIO);
+	fput(file);
+	flush_delayed_fput();
+	/* As it is when both are one again. */
+	file = fork_of(test, o);
+	c = lodge_object(file_inode(file));
+	KUNIT_EXPECT_EQ(test, depth(o), 2);
+	KUNIT_EXPECT_TRUE(test, is(c, 0, 1) && is(c, 3, 0) && is(o, 7, 0));
+	fput(file);
+	flush_delayed_fput();
+}
+
+/* Below, pages are merged, compressed and swapped as elsewhere, and come back for all. */
+static void fork_states(struct kunit *test)
+{
+	struct pair *p = test->priv;
+	struct lodge_object *o = p->o[0], *c;
+	struct lodge_layer *below;
+	struct lodge_reclaim r = { .swap = true, .want = U64_MAX };
+	u64 merged = 0, skipped = 0;
+	struct file *file, *swap;
+	int i;
+
+	for (i = 0; i < 16; i++)
+		fill(test, o, i, i / 2);
+	file = fork_of(test, o);
+	c = lodge_object(file_inode(file));
+	for (i = 0; i < 16; i++)
+		KUNIT_EXPECT_TRUE(test, is(o, i, i / 2) && is(c, i, i / 2));
+	below = o->top->parent;
+	KUNIT_EXPECT_EQ(test, lodge_ksm_now(below, 0, 8, &merged, &skipped), 0);
+	KUNIT_EXPECT_EQ(test, merged, 5);
+	KUNIT_EXPECT_EQ(test, state_of(c, 0), LODGE_PAGE_ZERO);
+	KUNIT_EXPECT_EQ(test, state_of(c, 2), LODGE_PAGE_SHARED);
+	fill(test, c, 0, 100);
+	fill(test, c, 2, 102);
+	KUNIT_EXPECT_TRUE(test, is(o, 0, 0) && is(o, 2, 1) && is(c, 0, 100) && is(c, 2, 102));
+	/* With a page that somebody else has, too, and the one that may be kept. */
+	fill(test, p->o[1], 0, 1);
+	KUNIT_EXPECT_EQ(test, merge(test, p->o[1]), 1);
+	fill(test, o, 3, 103);
+	KUNIT_EXPECT_TRUE(test, is(c, 3, 1) && is(p->o[1], 0, 1));
+	swap = swap_begin(test, PAGES);
+	r.pool = below->pool;
+	r.only = below;
+	KUNIT_EXPECT_EQ(test, lodge_reclaim(&r), 0);
+	KUNIT_EXPECT_GE(test, r.pages, 8ull);
+	KUNIT_EXPECT_EQ(test, state_of(o, 9), LODGE_PAGE_SWAPPED);
+	KUNIT_EXPECT_TRUE(test, lodge_object_slow(c, 9));
+	fill(test, o, 9, 109);
+	KUNIT_EXPECT_TRUE(test, is(c, 9, 4) && is(o, 9, 109) && is(o, 10, 5));
+	KUNIT_EXPECT_EQ(test, lodge_reclaim(&r), 0);
+	/* What is away goes with what it is in; the rest is one object's. */
+	fput(file);
+	flush_delayed_fput();
+	file = fork_of(test, o);
+	c = lodge_object(file_inode(file));
+	KUNIT_EXPECT_EQ(test, depth(o), 2);
+	for (i = 0; i < 16; i++)
+		KUNIT_EXPECT_TRUE(test, is(c, i, i == 3 ? 103 : i == 9 ? 109 : i / 2));
+	KUNIT_EXPECT_EQ(test, vfs_truncate(&file->f_path, 0), 0);
+	fput(file);
+	flush_delayed_fput();
+	for (i = 0; i < 16; i++)
+		KUNIT_EXPECT_TRUE(test, is(o, i, i == 3 ? 103 : i == 9 ? 109 : i / 2));
+	lodge_object_drop(o, 0, PAGES);
+	r.only = o->top->parent;
+	/* Hidden, but there: it goes with the next fork. */
+	fput(fork_of(test, o));
+	flush_delayed_fput();
+	KUNIT_EXPECT_EQ(test, lodge_swap_stop(), 0);
+	fput(swap);
+}
+
+/* Who holds a page when it is forked writes to that of the one it got it from. */
+static void fork_held(struct kunit *test)
+{
+	struct pair *p = test->priv;
+	struct lodge_object *o = p->o[0], *c;
+	struct page *page;
+	struct file *file;
+
+	fill(test, o, 0, 1);
+	fill(test, o, 1, 1);
+	KUNIT_ASSERT_EQ(test, lodge_object_get(o, 0, true, &page), 0);
+	unlock_page(page);
+	file = fork_of(test, o);
+	c = lodge_object(file_inode(file));
+	memset(page_address(page), 2, PAGE_SIZE);
+	KUNIT_EXPECT_TRUE(test, is(o, 0, 2) && is(c, 0, 1));
+	KUNIT_EXPECT_PTR_EQ(test, xa_load(&o->top->entries, 0), (void *)page);
+	fill(test, o, 0, 3);
+	KUNIT_EXPECT_EQ(test, *(u8 *)page_address(page), 3);
+	KUNIT_EXPECT_TRUE(test, is(c, 0, 1) && is(o, 1, 1) && is(c, 1, 1));
+	put_page(page);
+	/* Those that are left are like others. */
+	fill(test, o, 2, 1);
+	KUNIT_EXPECT_EQ(test, merge(test, c) + merge(test, o), 1);
+	fput(file);
+	flush_delayed_fput();
+}
+
+/* Children that come and go leave no layers; forks of forks do, and end somewhere. */
+static void fork_depth(struct kunit *test)
+{
+	struct pair *p = test->priv;
+	struct lodge_object *o = p->o[0], *last = o;
+	struct file *file[40], *one;
+	int i, n = 0, ret = 0;
+
+	for (i = 0; i < 100; i++) {
+		fill(test, o, i % 8, i);
+		reclaim(test, o, i % 3, false);
+		if (i % 5 == 0)
+			merge(test, o);
+		fput(fork_of(test, o));
+		flush_delayed_fput();
+		KUNIT_EXPECT_EQ(test, depth(o), 2);
+	}
+	for (i = 0; i < 8; i++)
+		KUNIT_EXPECT_TRUE(test, is(o, i, i < 4 ? 96 + i : 88 + i));
+	while (n < ARRAY_SIZE(file)) {
+		file[n] = lodge_object_file(0, 0, "kunit");
+		KUNIT_ASSERT_FALSE(test, IS_ERR(file[n]));
+		inode_lock(&last->inode);
+		ret = lodge_object_fork(last, lodge_object(file_inode(file[n])));
+		inode_unlock(&last->inode);
+		if (ret)
+			break;
+		last = lodge_object(file_inode(file[n++]));
+		fill(test, last, n % PAGES, n);
+	}
+	KUNIT_EXPECT_EQ(test, ret, -EMLINK);
+	fput(file[n]);
+	KUNIT_EXPECT_EQ(test, depth(last), n + 1);
+	for (i = 8; i < n && i < PAGES; i++)
+		KUNIT_EXPECT_TRUE(test, is(last, i, i));
+	/* From the middle on they are one object's, in any order. */
+	one = file[n / 2];
+	for (i = 0; i < n; i++)
+		if (file[i] != one)
+			fput(file[i]);
+	flush_delayed_fput();
+	last = lodge_object(file_inode(one));
+	fput(fork_of(test, last));
+	flush_delayed_fput();
+	KUNIT_EXPECT_EQ(test, depth(last), 3);
+	for (i = 8; i < n / 2 && i < PAGES; i++)
+		KUNIT_EXPECT_TRUE(test, is(last, i, i));
+	fput(one);
+	flush_delayed_fput();
+	KUNIT_EXPECT_TRUE(test, is(o, 0, 96));
 }
 
 static struct kunit_case object_cases[] = {
@@ -662,6 +940,11 @@ static struct kunit_case object_cases[] = {
 	KUNIT_CASE(spilled),
 	KUNIT_CASE(lost),
 	KUNIT_CASE(block),
+	KUNIT_CASE(forked),
+	KUNIT_CASE(fork_cut),
+	KUNIT_CASE(fork_states),
+	KUNIT_CASE(fork_held),
+	KUNIT_CASE(fork_depth),
 	{}
 };
 

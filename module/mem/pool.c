@@ -115,7 +115,7 @@ static struct lodge_pool *pool_new(struct mem_cgroup *memcg)
 		return NULL;
 	memset(p, 0, sizeof(*p));
 	mutex_init(&p->mutex);
-	INIT_LIST_HEAD(&p->objects);
+	INIT_LIST_HEAD(&p->layers);
 	INIT_LIST_HEAD(&p->lru);
 	INIT_WORK(&p->work, lodge_reclaim_work);
 	p->memcg = memcg;
@@ -199,31 +199,31 @@ bool lodge_pool_next(struct lodge_pool **at)
 
 /**
  * lodge_pool_join - an object's pages may be reclaimed from here on
- * @o: the object, with its cgroup
+ * @l: the object, with its cgroup
  *
  * Return: 0, or -ENOMEM.
  */
-int lodge_pool_join(struct lodge_object *o)
+int lodge_pool_join(struct lodge_layer *l)
 {
-	struct lodge_pool *p = pool_get(o->memcg);
+	struct lodge_pool *p = pool_get(l->memcg);
 
 	if (!p)
 		return -ENOMEM;
-	o->pool = p;
+	l->pool = p;
 	mutex_lock(&p->mutex);
-	list_add_tail(&o->pool_list, &p->objects);
+	list_add_tail(&l->pool_list, &p->layers);
 	p->nr++;
 	mutex_unlock(&p->mutex);
 	return 0;
 }
 
 /** lodge_pool_leave - none of an object's is reclaimed any more; it has no pages */
-void lodge_pool_leave(struct lodge_object *o)
+void lodge_pool_leave(struct lodge_layer *l)
 {
-	struct lodge_pool *p = o->pool;
+	struct lodge_pool *p = l->pool;
 
 	mutex_lock(&p->mutex);
-	list_del(&o->pool_list);
+	list_del(&l->pool_list);
 	p->nr--;
 	mutex_unlock(&p->mutex);
 	lodge_pool_put(p);
@@ -248,16 +248,16 @@ static void note_bytes(struct lodge_pool *p)
 
 /**
  * lodge_pool_pack - compress a page
- * @o: whose page it is
+ * @l: whose page it is
  * @page: the page, which nobody writes to
  *
  * Context: under the pool's mutex; may sleep.
  * Return: what the entry shall be; NULL without memory; ERR_PTR(-E2BIG) if the page
  * doesn't shrink to half.
  */
-void *lodge_pool_pack(struct lodge_object *o, struct page *page)
+void *lodge_pool_pack(struct lodge_layer *l, struct page *page)
 {
-	struct lodge_pool *p = o->pool;
+	struct lodge_pool *p = l->pool;
 	unsigned int len = PACKED_MAX - sizeof(u16);
 	struct mem_cgroup *old;
 	unsigned long handle;
@@ -279,63 +279,84 @@ void *lodge_pool_pack(struct lodge_object *o, struct page *page)
 	*(u16 *)to = len;
 	memcpy(to + sizeof(u16), p->buffer, len);
 	zs.unmap_object(p->zs, handle);
-	atomic_long_add(len, &o->packed);
+	atomic_long_add(len, &l->packed);
 	return ENTRY_MAKE(LODGE_PAGE_COMPRESSED, handle >> 3);
+}
+
+static u16 packed_bytes(struct lodge_pool *p, unsigned long handle)
+{
+	u16 len = *(u16 *)zs.map_object(p->zs, handle, ZS_MM_RO);
+
+	zs.unmap_object(p->zs, handle);
+	return len;
+}
+
+/**
+ * lodge_pool_moved - a compressed page belongs to another layer, of the same pool
+ * @from: whose it was
+ * @to: whose it is
+ * @entry: its entry, which can't go meanwhile
+ */
+void lodge_pool_moved(struct lodge_layer *from, struct lodge_layer *to, void *entry)
+{
+	u16 len = entry == ENTRY_LOST ? 0 : packed_bytes(from->pool, handle_of(entry));
+
+	atomic_long_sub(len, &from->packed);
+	atomic_long_add(len, &to->packed);
 }
 
 /**
  * lodge_pool_free - a compressed page goes
- * @o: whose it was
+ * @l: whose it was
  * @entry: what its entry was
  */
-void lodge_pool_free(struct lodge_object *o, void *entry)
+void lodge_pool_free(struct lodge_layer *l, void *entry)
 {
-	struct lodge_pool *p = o->pool;
+	struct lodge_pool *p = l->pool;
 	unsigned long handle = handle_of(entry);
 
 	if (entry == ENTRY_LOST)
 		return;
-	atomic_long_sub(*(u16 *)zs.map_object(p->zs, handle, ZS_MM_RO), &o->packed);
-	zs.unmap_object(p->zs, handle);
+	atomic_long_sub(packed_bytes(p, handle), &l->packed);
 	zs.free(p->zs, handle);
 	note_bytes(p);
 }
 
 /**
  * lodge_pool_read - what is in a compressed page
- * @o: whose it is
+ * @l: whose it is
  * @entry: its entry, which can't go meanwhile
  * @page: where to
  *
  * Context: may be atomic.
  * Return: 0; -EIO if it isn't what was put there.
  */
-int lodge_pool_read(struct lodge_object *o, void *entry, struct page *page)
+int lodge_pool_read(struct lodge_layer *l, void *entry, struct page *page)
 {
 	unsigned long handle = handle_of(entry);
 	const void *from;
 	int len;
 
-	from = zs.map_object(o->pool->zs, handle, ZS_MM_RO);
+	from = zs.map_object(l->pool->zs, handle, ZS_MM_RO);
 	len = LZ4_decompress_safe(from + sizeof(u16), page_address(page), *(u16 *)from,
 				  PAGE_SIZE);
-	zs.unmap_object(o->pool->zs, handle);
+	zs.unmap_object(l->pool->zs, handle);
 	return WARN_ON_ONCE(len != PAGE_SIZE) ? -EIO : 0;
 }
 
 /**
  * lodge_pool_unpack - get a compressed page back
- * @o: whose it is
+ * @l: whose it is
  * @entry: what its entry was; nothing is left in the pool
  * @page: where to
  *
  * Return: as lodge_pool_read().
  */
-int lodge_pool_unpack(struct lodge_object *o, void *entry, struct page *page)
+int lodge_pool_unpack(struct lodge_layer *l, void *entry, struct page *page)
 {
-	int ret = lodge_pool_read(o, entry, page);
+	int ret = lodge_pool_read(l, entry, page);
 
-	lodge_pool_free(o, entry);
+	lodge_pool_free(l, entry);
 	return ret;
 }
 
@@ -363,14 +384,14 @@ static struct lodge_pool *try_find(struct mem_cgroup *memcg)
 unsigned long lodge_pool_pages(struct mem_cgroup *memcg)
 {
 	struct lodge_pool *p = try_find(memcg);
-	struct lodge_object *o;
+	struct lodge_layer *l;
 	unsigned long sum = 0;
 
 	if (!p)
 		return 0;
 	if (mutex_trylock(&p->mutex)) {
-		list_for_each_entry(o, &p->objects, pool_list)
-			sum += atomic_long_read(&o->pages[LODGE_PAGE_PRIVATE]);
+		list_for_each_entry(l, &p->layers, pool_list)
+			sum += atomic_long_read(&l->pages[LODGE_PAGE_PRIVATE]);
 		p->pages = sum;
 		mutex_unlock(&p->mutex);
 	} else {

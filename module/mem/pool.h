@@ -19,13 +19,13 @@ struct zs_pool;
  * struct lodge_pool - the objects of one memory cgroup, and their compressed pages
  * @list: all pools, under the list's lock
  * @lru: by which the kernel knows that the cgroup has a pool
- * @users: objects, and who uses it at the moment; under the list's lock
+ * @users: layers, and who uses it at the moment; under the list's lock
  * @memcg: which is charged for the pages of the pool
  * @work: reclaims what is wanted
  * @wanted: pages that shrinkers want
  * @gone: pages that went since they were told
  * @mutex: one reclaims at a time; protects the rest
- * @objects: in the order in which they are looked through
+ * @layers: in the order in which they are looked through
  * @nr: how many
  * @pages: how many private ones they had when that was last counted
  * @bytes: memory that it took when that last changed; also read under RCU, of a pool
@@ -41,7 +41,7 @@ struct lodge_pool {
 	struct work_struct work;
 	atomic_long_t wanted, gone;
 	struct mutex mutex;
-	struct list_head objects;
+	struct list_head layers;
 	unsigned int nr;
 	unsigned long pages;
 	u64 bytes;
@@ -51,12 +51,13 @@ struct lodge_pool {
 };
 
 /* pool.c */
-int lodge_pool_join(struct lodge_object *o);
-void lodge_pool_leave(struct lodge_object *o);
-void *lodge_pool_pack(struct lodge_object *o, struct page *page);
-int lodge_pool_read(struct lodge_object *o, void *entry, struct page *page);
-int lodge_pool_unpack(struct lodge_object *o, void *entry, struct page *page);
-void lodge_pool_free(struct lodge_object *o, void *entry);
+int lodge_pool_join(struct lodge_layer *l);
+void lodge_pool_leave(struct lodge_layer *l);
+void *lodge_pool_pack(struct lodge_layer *l, struct page *page);
+int lodge_pool_read(struct lodge_layer *l, void *entry, struct page *page);
+int lodge_pool_unpack(struct lodge_layer *l, void *entry, struct page *page);
+void lodge_pool_free(struct lodge_layer *l, void *entry);
+void lodge_pool_moved(struct lodge_layer *from, struct lodge_layer *to, void *entry);
 unsigned long lodge_pool_pages(struct mem_cgroup *memcg);
 long lodge_pool_wake(struct mem_cgroup *memcg, unsigned long want,
 		     struct workqueue_struct *queue);
@@ -75,8 +76,8 @@ static inline bool lodge_pool_works(const struct lodge_pool *p)
 /* reclaim.c */
 struct lodge_reclaim {
 	struct lodge_pool *pool;
-	struct lodge_object *only;	/* this object's pages; may be gone, if */
-	unsigned long ino;		/* this isn't 0: its inode's number */
+	struct lodge_layer *only;	/* this layer's pages; may be gone, if */
+	u64 id;				/* this isn't 0: its number */
 	bool cold;			/* and none that was used lately */
 	bool swap;			/* to the swap file, compressed ones as well */
 	u64 want;			/* how many pages */
@@ -85,7 +86,7 @@ struct lodge_reclaim {
 };
 
 int lodge_reclaim(struct lodge_reclaim *r);
-bool lodge_reclaim_for(struct lodge_object *o);
+bool lodge_reclaim_for(struct lodge_pool *pool);
 void lodge_reclaim_rates(u32 *percent, u32 *cold);
 void lodge_reclaim_set_rates(u32 percent, u32 cold);
 void lodge_reclaim_work(struct work_struct *work);

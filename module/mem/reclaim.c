@@ -63,10 +63,10 @@ struct window {
 };
 
 /* Locks what is private in [first, last], and is free at the moment. */
-static void collect(struct lodge_reclaim *r, struct lodge_object *o, pgoff_t first,
+static void collect(struct lodge_reclaim *r, struct lodge_layer *l, pgoff_t first,
 		    pgoff_t last, struct window *w)
 {
-	XA_STATE(xas, &o->entries, first);
+	XA_STATE(xas, &l->entries, first);
 	struct page *page;
 
 	w->nr = 0;
@@ -96,27 +96,27 @@ static void collect(struct lodge_reclaim *r, struct lodge_object *o, pgoff_t fir
  * A page that is locked, in no view, held by its entry and us, is given back or
  * compressed; -E2BIG if it doesn't shrink.
  */
-static int evict(struct lodge_object *o, pgoff_t index, struct page *page)
+static int evict(struct lodge_layer *l, pgoff_t index, struct page *page)
 {
 	void *entry = ERR_PTR(-E2BIG);
 
-	if (lodge_ksm_zero(o, index, page))
+	if (lodge_ksm_zero(l, index, page))
 		return 0;
-	if (lodge_pool_works(o->pool))
-		entry = lodge_pool_pack(o, page);
+	if (lodge_pool_works(l->pool))
+		entry = lodge_pool_pack(l, page);
 	if (IS_ERR(entry)) {
-		atomic_long_inc(&o->incompressible);
+		atomic_long_inc(&l->incompressible);
 		return PTR_ERR(entry);
 	}
 	if (!entry)
 		return -ENOMEM;
-	lodge_object_leave(o, index, page, entry);
-	atomic_long_inc(&o->compressed);
+	lodge_layer_leave(l, index, page, entry);
+	atomic_long_inc(&l->compressed);
 	return 0;
 }
 
 /* Some pages as before, which are next to each other in the file then. */
-static void swap_out(struct lodge_reclaim *r, struct lodge_object *o, struct window *w)
+static void swap_out(struct lodge_reclaim *r, struct lodge_layer *l, struct window *w)
 {
 	long slot = w->nr && lodge_swap_on() ? lodge_swap_write(w->page, w->nr) : -ENOSPC;
 	int i;
@@ -125,24 +125,24 @@ static void swap_out(struct lodge_reclaim *r, struct lodge_object *o, struct win
 		if (slot < 0) {
 			lodge_page_set_aged(w->page[i], !r->swap);
 		} else {
-			lodge_object_leave(o, w->index[i], w->page[i],
-					   lodge_entry_swapped(slot + i));
-			atomic_long_inc(&o->swapped_out);
+			lodge_layer_leave(l, w->index[i], w->page[i],
+					  lodge_entry_swapped(slot + i));
+			atomic_long_inc(&l->swapped_out);
 			r->pages++;
 		}
 		lodge_object_put(w->page[i]);
 	}
 }
 
-static void sweep(struct lodge_reclaim *r, struct lodge_object *o, pgoff_t first,
+static void sweep(struct lodge_reclaim *r, struct lodge_layer *l, pgoff_t first,
 		  pgoff_t last)
 {
 	struct window w;
 	int i, nr, ret;
 
-	collect(r, o, first, last, &w);
+	collect(r, l, first, last, &w);
 	if (w.seen)
-		lodge_object_unview(o, w.index[0], w.index[w.nr - 1] - w.index[0] + 1);
+		lodge_layer_unview(l, w.index[0], w.index[w.nr - 1] - w.index[0] + 1);
 	nr = w.nr;
 	for (i = w.nr = 0; i < nr; i++) {
 		struct page *page = w.page[i];
@@ -154,7 +154,7 @@ static void sweep(struct lodge_reclaim *r, struct lodge_object *o, pgoff_t first
 			r->skipped++;
 		else if (r->pages + w.nr < r->want)
 			ret = r->swap || lodge_page_stiff(page) ? -E2BIG :
-			      evict(o, w.index[i], page);
+			      evict(l, w.index[i], page);
 		r->pages += !ret;
 		if (ret != -E2BIG) {
 			lodge_object_put(page);
@@ -163,27 +163,27 @@ static void sweep(struct lodge_reclaim *r, struct lodge_object *o, pgoff_t first
 		w.page[w.nr] = page;
 		w.index[w.nr++] = w.index[i];
 	}
-	swap_out(r, o, &w);
+	swap_out(r, l, &w);
 }
 
 /* The next compressed page of an object, unpacked, so that its entry doesn't change. */
-static void *unpack_next(struct lodge_object *o, struct page *page)
+static void *unpack_next(struct lodge_layer *l, struct page *page)
 {
-	XA_STATE(xas, &o->entries, o->spill_hand);
+	XA_STATE(xas, &l->entries, l->spill_hand);
 	void *entry;
 
 	xas_lock(&xas);
 	xas_for_each_marked(&xas, entry, ULONG_MAX, LODGE_PACKED)
 		if (lodge_entry_state(entry) == LODGE_PAGE_COMPRESSED &&
-		    entry != ENTRY_LOST && !lodge_pool_read(o, entry, page))
+		    entry != ENTRY_LOST && !lodge_pool_read(l, entry, page))
 			break;
-	o->spill_hand = entry ? xas.xa_index : 0;
+	l->spill_hand = entry ? xas.xa_index : 0;
 	xas_unlock(&xas);
 	return entry;
 }
 
 /* Some compressed pages go on to the swap file. */
-static void spill(struct lodge_reclaim *r, struct lodge_object *o)
+static void spill(struct lodge_reclaim *r, struct lodge_layer *l)
 {
 	struct page **page = lodge_swap_scratch();
 	void *entry[LODGE_SWAP_BATCH];
@@ -194,15 +194,15 @@ static void spill(struct lodge_reclaim *r, struct lodge_object *o)
 	if (!page)
 		return;
 	for (nr = 0; nr < LODGE_SWAP_BATCH; nr++) {
-		entry[nr] = unpack_next(o, page[nr]);
+		entry[nr] = unpack_next(l, page[nr]);
 		if (!entry[nr])
 			break;
-		index[nr] = o->spill_hand++;
+		index[nr] = l->spill_hand++;
 	}
 	slot = nr ? lodge_swap_write(page, nr) : -ENOENT;
 	for (i = 0; slot >= 0 && i < nr; i++)
-		if (lodge_object_spilled(o, index[i], entry[i], slot + i)) {
-			atomic_long_inc(&o->swapped_out);
+		if (lodge_layer_spilled(l, index[i], entry[i], slot + i)) {
+			atomic_long_inc(&l->swapped_out);
 			/* Two of them are no more than one page. */
 			r->pages += i & 1;
 		}
@@ -213,23 +213,23 @@ static void spill(struct lodge_reclaim *r, struct lodge_object *o)
 static bool overflows(const struct lodge_pool *p)
 {
 	u64 pool = lodge_pool_bytes(p), sum = pool;
-	struct lodge_object *o;
+	struct lodge_layer *l;
 
-	list_for_each_entry(o, &p->objects, pool_list)
-		sum += (u64)atomic_long_read(&o->pages[LODGE_PAGE_PRIVATE]) << PAGE_SHIFT;
+	list_for_each_entry(l, &p->layers, pool_list)
+		sum += (u64)atomic_long_read(&l->pages[LODGE_PAGE_PRIVATE]) << PAGE_SHIFT;
 	return pool * 100 > sum * READ_ONCE(pool_percent);
 }
 
 /* Whether the object is still there, for who holds only its pool. */
 static bool is_there(const struct lodge_reclaim *r)
 {
-	const struct lodge_object *o;
+	const struct lodge_layer *l;
 
-	if (!r->ino)
+	if (!r->id)
 		return true;
-	list_for_each_entry(o, &r->pool->objects, pool_list)
-		if (o == r->only)
-			return o->inode.i_ino == r->ino;
+	list_for_each_entry(l, &r->pool->layers, pool_list)
+		if (l == r->only)
+			return l->id == r->id;
 	return false;
 }
 
@@ -237,29 +237,29 @@ static bool is_there(const struct lodge_reclaim *r)
 static bool step(struct lodge_reclaim *r)
 {
 	struct lodge_pool *p = r->pool;
-	struct lodge_object *o = r->only;
+	struct lodge_layer *l = r->only;
 	unsigned long index;
 	unsigned int flags;
 	bool end;
 
-	if (!o)
-		o = list_first_entry_or_null(&p->objects, struct lodge_object, pool_list);
-	if (!o || !is_there(r))
+	if (!l)
+		l = list_first_entry_or_null(&p->layers, struct lodge_layer, pool_list);
+	if (!l || !is_there(r))
 		return true;
 	flags = memalloc_noreclaim_save();
 	if (lodge_swap_on() && lodge_pool_works(p) && (r->swap || overflows(p)))
-		spill(r, o);
-	index = o->hand;
-	end = !xa_find(&o->entries, &index, ULONG_MAX, XA_PRESENT);
+		spill(r, l);
+	index = l->hand;
+	end = !xa_find(&l->entries, &index, ULONG_MAX, XA_PRESENT);
 	if (!end) {
-		sweep(r, o, index, index + WINDOW - 1);
-		o->hand = index + WINDOW;
+		sweep(r, l, index, index + WINDOW - 1);
+		l->hand = index + WINDOW;
 	}
 	memalloc_noreclaim_restore(flags);
 	if (!end)
 		return false;
-	o->hand = 0;
-	list_move_tail(&o->pool_list, &p->objects);
+	l->hand = 0;
+	list_move_tail(&l->pool_list, &p->layers);
 	return true;
 }
 
@@ -295,13 +295,13 @@ int lodge_reclaim(struct lodge_reclaim *r)
 
 /**
  * lodge_reclaim_for - reclaim for an access that found no memory
- * @o: to a page of which
+ * @pool: of the object
  *
  * Return: whether there may be memory now.
  */
-bool lodge_reclaim_for(struct lodge_object *o)
+bool lodge_reclaim_for(struct lodge_pool *pool)
 {
-	struct lodge_reclaim r = { .pool = o->pool, .want = DIRECT };
+	struct lodge_reclaim r = { .pool = pool, .want = DIRECT };
 
 	return !lodge_reclaim(&r) && r.pages;
 }

@@ -105,14 +105,16 @@ static bool fits_block(unsigned long hva, pgoff_t index, unsigned long start,
 }
 
 /* The page is locked, and stays so until it is put in. */
-static void found(struct lodge_page *page, struct page *p, bool writable)
+static void found(struct lodge_page *page, const struct lodge_object *o, struct page *p,
+		  bool writable)
 {
 	page->page = p;
 	page->pfn = page_to_pfn(p);
 	page->level = 1;
 	page->whole = false;
-	/* One that isn't marked as written asks first. */
-	page->writable = writable && lodge_page_private(p) && PageDirty(p);
+	/* One that isn't marked as written asks first; what is below is never written. */
+	page->writable = writable && lodge_page_layer(p) == READ_ONCE(o->top) &&
+			 PageDirty(p);
 }
 
 /**
@@ -144,7 +146,7 @@ int lodge_view_get_atomic(struct lodge_slot *slot, unsigned long hva, bool write
 	p = lodge_object_try(view->object, index, write);
 	if (!p)
 		goto out;
-	found(page, p, view->writable);
+	found(page, view->object, p, view->writable);
 	if (page->writable && lodge_block_may(view->object, index, p) &&
 	    fits_block(hva, index, view->start, view->end))
 		page->level = 2;
@@ -210,7 +212,7 @@ int lodge_view_get(struct lodge_slot *slot, unsigned long hva, bool write,
 	ret = lodge_object_get(o, index, write, &p);
 	if (ret)
 		goto out;
-	found(page, p, vma->vm_flags & VM_WRITE);
+	found(page, o, p, vma->vm_flags & VM_WRITE);
 	if (page->writable && lodge_block_may(o, index, p) &&
 	    fits_block(hva, index, vma->vm_start, vma->vm_end))
 		page->level = 2;
@@ -284,7 +286,7 @@ void lodge_view_info(struct lodge_vm *vm, struct lodge_memory_info *info)
 	nr = lodge_view_objects(vm, o);
 	for (i = 0; i < nr; i++) {
 		lodge_object_info(o[i], info);
-		info->pool = READ_ONCE(o[i]->pool->bytes);
+		info->pool = READ_ONCE(READ_ONCE(o[i]->top)->pool->bytes);
 	}
 	rcu_read_unlock();
 	srcu_read_unlock(&vm->srcu, idx);
@@ -309,8 +311,8 @@ void lodge_view_states(struct lodge_slot *slot, unsigned long hva, u8 *states, u
 	for (i = 0; i < nr; i++, hva += PAGE_SIZE)
 		states[i] = !view || hva < view->start || hva >= view->end ?
 			LODGE_MAP_OTHER :
-			lodge_entry_state(xa_load(&view->object->entries, view->offset +
-						  ((hva - view->start) >> PAGE_SHIFT)));
+			lodge_entry_state(lodge_object_entry(view->object, view->offset +
+						((hva - view->start) >> PAGE_SHIFT)));
 	rcu_read_unlock();
 }
 
