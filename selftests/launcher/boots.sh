@@ -354,6 +354,77 @@ balloon_parts() {
 	echo 5000 >$module/balloon_period_ms
 }
 
+ticks() { # of the CPU that a process had
+	awk '{ print $14 + $15 }' "/proc/$1/stat"
+}
+
+ctl() { # ctl WORD...: of the launcher's, bounded
+	timeout $((60 * patience)) /work/lodge "$@" >said 2>&1
+}
+
+# Machines that run in the background are seen, stopped, spoken to and ended.
+control_parts() {
+	export LODGE_RUNTIME_DIR=/tmp/machines
+	lodge --kernel none --daemon; ends 125 "a daemon that can't start says so" "cannot open none"
+	: >out
+	boot talk --daemon --log log --name one
+	ends 0 "a machine runs on in the background"
+	said ready
+	/work/lodge run --node "$node" --daemon --kernel /work/tiny --append l --memory 16M \
+		--name two
+	ctl ps
+	[ "$(grep -c running said)" = 2 ] && grep -q '^one .* running *1 *512M' said
+	point $? "ps lists both"
+	pid=$(awk '$1 == "one" { print $2 }' said)
+	ctl ps --json
+	grep -q '"name": "one"' said && grep -q "\"pid\": $pid" said
+	point $? "and does in JSON"
+
+	ctl pause one && ctl ps && grep -q '^one .* paused' said
+	point $? "a machine is paused"
+	sleep 1
+	before=$(ticks "$pid"); sleep 2; after=$(ticks "$pid")
+	[ $((after - before)) -le 2 ]
+	point $? "and uses no time: $((after - before)) ticks"
+	ctl pause one && ctl resume "$pid" && ctl resume one && ctl ps && ! grep -q paused said
+	point $? "it goes on"
+	before=$(ticks "$pid"); sleep 2; after=$(ticks "$pid")
+	[ $((after - before)) -gt 10 ]
+	point $? "and is busy: $((after - before)) ticks"
+
+	mkfifo keys
+	timeout $((30 * patience)) /work/lodge console one <keys >shown 2>&1 &
+	client=$!
+	exec 5>keys
+	echo hello >&5
+	i=0
+	until grep -q 'heard hello' shown || [ $i -gt $((100 * patience)) ]; do
+		i=$((i + 1)); sleep 0.1
+	done
+	grep -q 'heard hello' shown
+	point $? "its console can be used"
+	! ctl console one </dev/null && grep -q 'somebody else' said
+	point $? "by one at a time"
+	exec 5>&-
+	kill $client; wait $client
+	grep -q 'heard hello' log
+	point $? "and is in the log"
+
+	! ctl stop three && grep -q 'no machine three' said
+	point $? "a machine that isn't there"
+	ctl stop one; status=$?
+	[ $status = 0 ] && ! grep . said && ctl ps && ! grep "^one " said
+	point $? "the power button ends it ($status)"
+	ctl stop --timeout 1 two; status=$?
+	[ $status = 0 ] && grep -q "didn't power off" said
+	point $? "who doesn't heed it is ended ($status)"
+	/work/lodge run --node "$node" --daemon --kernel /work/tiny --append l --memory 16M
+	ctl ps; pid=$(awk '/running/ { print $2 }' said)
+	kill -9 "$pid"; ctl ps
+	! grep -q running said && [ -z "$(ls machines)" ]
+	point $? "nothing is left of them, nor of one that was killed"
+}
+
 for part in "$@"; do
 	"${part}_parts"
 done

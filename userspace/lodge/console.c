@@ -5,6 +5,7 @@
 #include <linux/virtio_console.h>
 #include <string.h>
 
+#include "control.h"
 #include "term.h"
 #include "util.h"
 #include "virtio.h"
@@ -16,7 +17,16 @@
 struct console {
 	struct virtio_dev dev;
 	int fd;
+	bool shown;	/* to who has the console, too */
 };
+
+static void put(struct console *con, const struct iovec *iov)
+{
+	if (con->fd >= 0 && write_all(con->fd, iov->iov_base, iov->iov_len) < 0)
+		con->fd = -1;
+	if (con->shown)
+		control_output(iov->iov_base, iov->iov_len);
+}
 
 static void transmit(struct console *con)
 {
@@ -27,10 +37,8 @@ static void transmit(struct console *con)
 
 	do {
 		while ((ret = vq_pop(vq, &chain)) > 0) {
-			for (i = 0; i < chain.out && con->fd >= 0; i++)
-				if (write_all(con->fd, chain.iov[i].iov_base,
-					      chain.iov[i].iov_len) < 0)
-					con->fd = -1;
+			for (i = 0; i < chain.out; i++)
+				put(con, &chain.iov[i]);
 			vq_push(vq, chain.head, 0);
 		}
 	} while (!ret && vq_sleep(vq));
@@ -89,6 +97,12 @@ size_t console_input(void *console, const uint8_t *data, size_t len)
 		virtio_broken(dev, "the console's queue is malformed");
 	pthread_mutex_unlock(&dev->lock);
 	return done;
+}
+
+/** console_show() - output goes to whoever attaches to the console, too. */
+void console_show(struct console *con)
+{
+	con->shown = true;
 }
 
 /** console_create() - a console whose output goes to @fd. */

@@ -6,6 +6,7 @@
 #define LODGE_H
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -98,6 +99,8 @@ struct config {
 	const char *name;
 	const char *output;	/* ttyS1 */
 	const char *console;	/* hvc0 */
+	const char *log;	/* what a daemon says */
+	bool daemon;
 	bool status;		/* ttyS2 ends the run */
 	int exit_port;		/* or -1 */
 	unsigned int cpus;
@@ -145,6 +148,13 @@ struct vm {
 	struct bus mmio;
 	struct loop loop;
 	struct vcpu *vcpu;
+	struct {
+		pthread_mutex_t lock;
+		pthread_cond_t changed;
+		atomic_bool wanted;
+		unsigned int parked;	/* vCPUs that rest */
+		uint64_t clock;		/* the guest's, when the last one did */
+	} pause;
 	struct pci_bus *pci;
 	struct irq_chip *irq;
 	struct power *power;
@@ -173,6 +183,9 @@ void vcpu_create(struct vm *vm, struct vcpu *vcpu, unsigned int id,
 		 struct kvm_cpuid2 *cpuid);
 void vcpu_set_boot_state(struct vcpu *vcpu, const struct boot_entry *entry);
 void vcpu_start(struct vcpu *vcpu);
+bool vcpus_pause(struct vm *vm);
+void vcpus_resume(struct vm *vm);
+bool vcpus_paused(const struct vm *vm);
 void vcpus_rest(struct vm *vm);
 
 /* boot.c, bzimage.c, pvh.c */
@@ -189,6 +202,7 @@ void rtc_create(struct vm *vm);
 struct serial;
 struct serial *serial_create(struct vm *vm, uint16_t port, unsigned int irq);
 void serial_attach(struct serial *s, int fd);
+void serial_show(struct serial *s);
 void serial_on_line(struct serial *s,
 		    void (*line)(struct vm *vm, const char *text));
 size_t serial_input(void *serial, const uint8_t *data, size_t len);
@@ -202,6 +216,7 @@ void blk_create(struct vm *vm, const struct disk_config *disk,
 		unsigned int index);
 struct console;
 struct console *console_create(struct vm *vm, int fd);
+void console_show(struct console *con);
 size_t console_input(void *console, const uint8_t *data, size_t len);
 void rng_create(struct vm *vm);
 

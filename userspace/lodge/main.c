@@ -22,13 +22,20 @@
 #include <signal.h>
 #include <stdio.h>
 
+#include "control.h"
+#include "daemon.h"
 #include "options.h"
 #include "term.h"
 #include "util.h"
 
 static const char usage[] =
 "usage: lodge run --kernel FILE [OPTION]...\n"
-"Run a virtual machine on this terminal. Ctrl-A x ends it, Ctrl-A h helps.\n"
+"       lodge ps [--json]\n"
+"       lodge pause|resume|console MACHINE\n"
+"       lodge stop [--timeout SECONDS] [--force] MACHINE\n"
+"Run a virtual machine on this terminal: Ctrl-A x ends it, Ctrl-A h helps. List one's\n"
+"own that run; pause them, go on, attach to their consoles (Ctrl-A d detaches), press\n"
+"their power buttons. MACHINE is a name or a process number.\n"
 "\n"
 "  --kernel FILE      bzImage, or ELF file with a PVH entry (vmlinux)\n"
 "  --initrd FILE      initial RAM disk\n"
@@ -51,6 +58,8 @@ static const char usage[] =
 "  --node PATH        device of the hypervisor (default: /dev/lodge)\n"
 "  --console WHERE    add a virtio console (hvc0): stdio, FILE or fd:N\n"
 "  --output WHERE     what the guest sends to ttyS1 goes to FILE or fd:N\n"
+"  --daemon           run on in the background; what fails before is said first\n"
+"  --log FILE         where the console and messages of a daemon go\n"
 "  --status           a number written to ttyS2 ends the run with this status\n"
 "  --exit-port PORT   a byte written to this port does the same\n"
 "  --help, --version\n"
@@ -64,6 +73,8 @@ int main(int argc, char *argv[])
 	static struct vm vm;
 	char err[256];
 
+	if (argc > 1 && client_knows(argv[1]))
+		return client_main(argc - 1, argv + 1);
 	switch (options_parse(&cfg, argc, argv, err, sizeof(err))) {
 	case OPTIONS_HELP:
 		fputs(usage, stdout);
@@ -78,6 +89,10 @@ int main(int argc, char *argv[])
 	}
 	/* Who reads a console may go; the machine stays. */
 	signal(SIGPIPE, SIG_IGN);
+	if (cfg.daemon)
+		daemon_begin(cfg.log);
 	vm_create(&vm, &cfg);
+	if (cfg.daemon)
+		daemon_ready();
 	return vm_run(&vm);
 }

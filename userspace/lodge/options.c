@@ -21,7 +21,7 @@
 enum {
 	OPT_KERNEL = 256, OPT_INITRD, OPT_APPEND, OPT_CPUS, OPT_MEMORY,
 	OPT_MEMORY_BACKING, OPT_MERGE, OPT_DISK, OPT_NAME, OPT_NODE, OPT_OUTPUT, OPT_STATUS, OPT_CONSOLE,
-	OPT_EXIT_PORT, OPT_BALLOON, OPT_BALLOON_FLOOR, OPT_BALLOON_SHARES,
+	OPT_EXIT_PORT, OPT_DAEMON, OPT_LOG, OPT_BALLOON, OPT_BALLOON_FLOOR, OPT_BALLOON_SHARES,
 	OPT_BALLOON_DOMAIN,
 	OPT_BALLOON_CONTROL, OPT_HELP, OPT_VERSION
 };
@@ -41,6 +41,8 @@ static const struct option options[] = {
 	{ "status", no_argument, NULL, OPT_STATUS },
 	{ "console", required_argument, NULL, OPT_CONSOLE },
 	{ "exit-port", required_argument, NULL, OPT_EXIT_PORT },
+	{ "daemon", no_argument, NULL, OPT_DAEMON },
+	{ "log", required_argument, NULL, OPT_LOG },
 	{ "balloon", required_argument, NULL, OPT_BALLOON },
 	{ "balloon-floor", required_argument, NULL, OPT_BALLOON_FLOOR },
 	{ "balloon-shares", required_argument, NULL, OPT_BALLOON_SHARES },
@@ -110,6 +112,12 @@ static enum options_action take(struct config *cfg, int opt, char *arg,
 		break;
 	case OPT_CONSOLE:
 		cfg->console = arg;
+		break;
+	case OPT_DAEMON:
+		cfg->daemon = true;
+		break;
+	case OPT_LOG:
+		cfg->log = arg;
 		break;
 	case OPT_STATUS:
 		cfg->status = true;
@@ -267,6 +275,8 @@ enum options_action options_parse(struct config *cfg, int argc,
 		return fail(err, size, "the first word has to be \"run\"");
 	if (!cfg->kernel)
 		return fail(err, size, "--kernel is missing");
+	if (cfg->log && !cfg->daemon)
+		return fail(err, size, "--log wants --daemon");
 	action = check_memory(cfg, err, size);
 	return action == OPTIONS_RUN ? check_balloon(cfg, err, size) : action;
 }

@@ -13,6 +13,7 @@
 #include <sys/timerfd.h>
 #include <unistd.h>
 
+#include "control.h"
 #include "lodge.h"
 #include "term.h"
 #include "util.h"
@@ -32,6 +33,7 @@ struct serial {
 	uint8_t fifo[FIFO_SIZE];
 	unsigned int fifo_len;
 	int fd;			/* or -1 */
+	bool shown;		/* to who has the console, too */
 	void (*line)(struct vm *vm, const char *text);
 	char out[OUT_SIZE];
 	size_t out_len;
@@ -68,6 +70,8 @@ static void flush(struct serial *s)
 	/* Nobody reads any more: a console does not stop a machine. */
 	if (s->out_len && s->fd >= 0 && write_all(s->fd, s->out, s->out_len) < 0)
 		s->fd = -1;
+	if (s->shown)
+		control_output(s->out, s->out_len);
 	s->out_len = 0;
 }
 
@@ -85,7 +89,7 @@ static void transmit(struct serial *s, uint8_t c)
 {
 	const struct itimerspec soon = { .it_value.tv_nsec = FLUSH_NS };
 
-	if (s->fd < 0 && !s->line)
+	if (s->fd < 0 && !s->line && !s->shown)
 		return;
 	s->out[s->out_len++] = c;
 	if (s->line) {
@@ -283,6 +287,12 @@ void serial_break(struct serial *s)
 void serial_attach(struct serial *s, int fd)
 {
 	s->fd = fd;
+}
+
+/** serial_show() - output goes to whoever attaches to the console, too. */
+void serial_show(struct serial *s)
+{
+	s->shown = true;
 }
 
 /** serial_on_line() - output goes to @line, a line at a time. */

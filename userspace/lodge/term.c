@@ -16,6 +16,7 @@
 #include <termios.h>
 #include <unistd.h>
 
+#include "control.h"
 #include "lodge.h"
 #include "term.h"
 #include "util.h"
@@ -197,8 +198,33 @@ static void on_kick(void *arg)
 	if (!term.npending)
 		return;
 	deliver();
-	if (!term.npending)
-		loop_add(&term.vm->loop, &term.input);
+	if (term.npending)
+		return;
+	loop_add(&term.vm->loop, &term.input);
+	control_room();
+}
+
+/**
+ * term_type() - keys that come from elsewhere
+ * @data: the keys
+ * @len: how many
+ *
+ * The loop's thread.
+ *
+ * Return: how many were taken; when fewer than @len, control_room() is called later.
+ */
+size_t term_type(const uint8_t *data, size_t len)
+{
+	if (term.npending)
+		return 0;
+	if (len > sizeof(term.pending))
+		len = sizeof(term.pending);
+	memcpy(term.pending, data, len);
+	term.npending = len;
+	deliver();
+	if (term.npending)
+		loop_remove(&term.vm->loop, &term.input);
+	return len;
 }
 
 /** term_kick() - a sink has room again. Any thread. */

@@ -22,6 +22,7 @@ typedef size_t term_sink_t(void *dev, const uint8_t *data, size_t len);
 
 void term_start(struct vm *vm, term_sink_t *sink, void *dev,
 		struct serial *breaks);
+size_t term_type(const uint8_t *data, size_t len);
 void term_kick(void);
 void term_restore(void);
 bool term_is_raw(void);

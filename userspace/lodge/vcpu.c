@@ -273,6 +273,18 @@ static void port_io(struct vcpu *vcpu)
 			   run->io.direction == KVM_EXIT_IO_OUT);
 }
 
+/* Until the machine goes on, or ends. */
+static void park(struct vm *vm)
+{
+	pthread_mutex_lock(&vm->pause.lock);
+	vm->pause.parked++;
+	pthread_cond_broadcast(&vm->pause.changed);
+	while (vm->pause.wanted)
+		pthread_cond_wait(&vm->pause.changed, &vm->pause.lock);
+	vm->pause.parked--;
+	pthread_mutex_unlock(&vm->pause.lock);
+}
+
 static void *run_loop(void *arg)
 {
 	struct vcpu *vcpu = arg;
@@ -280,6 +292,10 @@ static void *run_loop(void *arg)
 	struct vm *vm = vcpu->vm;
 
 	while (!vm->loop.stopped) {
+		if (vm->pause.wanted) {
+			park(vm);
+			continue;
+		}
 		/* EAGAIN: an AP that waits for its INIT was woken. */
 		if (ioctl(vcpu->fd, KVM_RUN, 0) < 0) {
 			if (errno == EINTR || errno == EAGAIN)
@@ -313,11 +329,21 @@ static void *run_loop(void *arg)
 	return NULL;
 }
 
+/* Only there to make KVM_RUN return. */
+static void on_kick(int sig)
+{
+	(void)sig;
+}
+
 /** vcpu_start() - let the vCPU's thread run. */
 void vcpu_start(struct vcpu *vcpu)
 {
+	struct sigaction kick = { .sa_handler = on_kick };
 	char name[16];
-	int err = pthread_create(&vcpu->thread, NULL, run_loop, vcpu);
+	int err;
+
+	sigaction(SIG_KICK, &kick, NULL);
+	err = pthread_create(&vcpu->thread, NULL, run_loop, vcpu);
 
 	if (err)
 		die("cannot start a thread for vCPU %u: %s", vcpu->id,
@@ -341,10 +367,91 @@ static void describe_exit(const struct vcpu_exit *last, char *buf, size_t len)
 		snprintf(buf, len, "none so far");
 }
 
-/* Only there to make KVM_RUN return. */
-static void on_kick(int sig)
+/* Out of KVM_RUN, and, until immediate_exit is taken back, not in again. */
+static void kick_all(struct vm *vm)
 {
-	(void)sig;
+	unsigned int i;
+
+	for (i = 0; i < vm->cfg->cpus; i++) {
+		/* For a thread that is not in KVM_RUN yet. */
+		vm->vcpu[i].run->immediate_exit = 1;
+		pthread_kill(vm->vcpu[i].thread, SIG_KICK);
+	}
+}
+
+static struct timespec seconds_from_now(unsigned int seconds)
+{
+	struct timespec until;
+
+	clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_sec += seconds;
+	return until;
+}
+
+/* The clock of a guest that is paused stands still, and it is told why time passed. */
+static void stop_clock(struct vm *vm)
+{
+	struct kvm_clock_data clock = { 0 };
+	unsigned int i;
+
+	xioctl(vm->fd, KVM_GET_CLOCK, &clock, "KVM_GET_CLOCK");
+	vm->pause.clock = clock.clock;
+	/* EINVAL: it doesn't use that clock. */
+	for (i = 0; i < vm->cfg->cpus; i++)
+		ioctl(vm->vcpu[i].fd, KVM_KVMCLOCK_CTRL, 0);
+}
+
+/**
+ * vcpus_pause() - no vCPU executes anything until vcpus_resume()
+ * @vm: runs
+ *
+ * The loop's thread only.
+ *
+ * Return: whether all rest; if not, a device keeps one.
+ */
+bool vcpus_pause(struct vm *vm)
+{
+	struct timespec until = seconds_from_now(REST_SECONDS);
+	bool all;
+
+	if (vm->pause.wanted)
+		return true;
+	pthread_mutex_lock(&vm->pause.lock);
+	vm->pause.wanted = true;
+	kick_all(vm);
+	while (vm->pause.parked < vm->cfg->cpus &&
+	       !pthread_cond_timedwait(&vm->pause.changed, &vm->pause.lock, &until))
+		;
+	all = vm->pause.parked == vm->cfg->cpus;
+	pthread_mutex_unlock(&vm->pause.lock);
+	if (all)
+		stop_clock(vm);
+	return all;
+}
+
+/** vcpus_resume() - go on, if they are paused. The loop's thread only. */
+void vcpus_resume(struct vm *vm)
+{
+	struct kvm_clock_data clock = { .clock = vm->pause.clock };
+	unsigned int i;
+
+	if (!vm->pause.wanted)
+		return;
+	if (vm->pause.clock)
+		xioctl(vm->fd, KVM_SET_CLOCK, &clock, "KVM_SET_CLOCK");
+	vm->pause.clock = 0;
+	pthread_mutex_lock(&vm->pause.lock);
+	for (i = 0; i < vm->cfg->cpus; i++)
+		vm->vcpu[i].run->immediate_exit = 0;
+	vm->pause.wanted = false;
+	pthread_cond_broadcast(&vm->pause.changed);
+	pthread_mutex_unlock(&vm->pause.lock);
+}
+
+/** vcpus_paused() - whether they are to rest. */
+bool vcpus_paused(const struct vm *vm)
+{
+	return vm->pause.wanted;
 }
 
 /**
@@ -356,20 +463,13 @@ static void on_kick(int sig)
  */
 void vcpus_rest(struct vm *vm)
 {
-	struct sigaction kick = { .sa_handler = on_kick };
-	struct timespec until;
+	struct timespec until = seconds_from_now(REST_SECONDS);
 	struct kvm_regs regs;
 	char where[64], exit[128];
 	unsigned int i;
 
-	sigaction(SIG_KICK, &kick, NULL);
-	for (i = 0; i < vm->cfg->cpus; i++) {
-		/* For a thread that is not in KVM_RUN yet. */
-		vm->vcpu[i].run->immediate_exit = 1;
-		pthread_kill(vm->vcpu[i].thread, SIG_KICK);
-	}
-	clock_gettime(CLOCK_REALTIME, &until);
-	until.tv_sec += REST_SECONDS;
+	vcpus_resume(vm);
+	kick_all(vm);
 	for (i = 0; i < vm->cfg->cpus; i++) {
 		struct vcpu *vcpu = &vm->vcpu[i];
 

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "../../uapi/lodge.h"
+#include "control.h"
 #include "lodge.h"
 #include "pci.h"
 #include "term.h"
@@ -171,10 +172,13 @@ static void add_consoles(struct vm *vm)
 	if (cfg->console)
 		hvc = console_create(vm, hvc_stdio ? STDOUT_FILENO :
 				     open_output(cfg->console));
-	if (hvc_stdio)
+	if (hvc_stdio) {
+		console_show(hvc);
 		term_start(vm, console_input, hvc, tty);
-	else
+	} else {
+		serial_show(tty);
 		term_start(vm, serial_input, tty, tty);
+	}
 }
 
 /** vm_create() - a machine as @cfg wants it, ready to run, or die. */
@@ -185,6 +189,8 @@ void vm_create(struct vm *vm, const struct config *cfg)
 	unsigned int i;
 
 	*vm = (struct vm){ .cfg = cfg };
+	pthread_mutex_init(&vm->pause.lock, NULL);
+	pthread_cond_init(&vm->pause.changed, NULL);
 	bus_init(&vm->pio);
 	bus_init(&vm->mmio);
 	loop_init(&vm->loop);
@@ -215,6 +221,7 @@ void vm_create(struct vm *vm, const struct config *cfg)
 		vcpu_create(vm, &vm->vcpu[i], i, cpuid);
 	vcpu_set_boot_state(&vm->vcpu[0], &entry);
 	add_consoles(vm);
+	control_create(vm, cfg->daemon);
 }
 
 /**
@@ -260,6 +267,7 @@ int vm_run(struct vm *vm)
 		vcpu_start(&vm->vcpu[i]);
 	loop_run(&vm->loop);
 	serial_flush_all();
+	control_close();
 	term_restore();
 	if (end.reason[0])
 		warn("%s%s%s", vm->cfg->name ? vm->cfg->name : "",

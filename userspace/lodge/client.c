@@ -1,0 +1,405 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * lodge ps, pause, resume, stop, console: what a person does with machines that run, through
+ * their control sockets (control.c).
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <getopt.h>
+#include <jansson.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <sys/un.h>
+#include <termios.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "control.h"
+#include "lodge.h"
+#include "util.h"
+
+#define STOP_SECONDS	30	/* that a guest has to power off */
+#define ANSWER_SECONDS	10
+#define ESCAPE		0x01	/* Ctrl-A */
+
+struct machine {
+	int fd;
+	json_t *status;
+};
+
+static int connect_to(const char *path)
+{
+	struct timeval patience = { .tv_sec = ANSWER_SECONDS };
+	struct sockaddr_un addr = { .sun_family = AF_UNIX };
+	int fd;
+
+	if (strlen(path) >= sizeof(addr.sun_path))
+		return -1;
+	strcpy(addr.sun_path, path);
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (fd >= 0 && !connect(fd, (struct sockaddr *)&addr, sizeof(addr))) {
+		setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
+		setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
+		return fd;
+	}
+	/* A machine that was killed leaves its socket. */
+	if (errno == ECONNREFUSED)
+		unlink(path);
+	if (fd >= 0)
+		close(fd);
+	return -1;
+}
+
+/* A byte at a time: what follows the line may be a console's. */
+static json_t *answer(int fd)
+{
+	char line[CONTROL_LINE_MAX];
+	size_t n = 0;
+
+	while (n < sizeof(line) && recv(fd, line + n, 1, 0) == 1)
+		if (line[n++] == '\n')
+			return json_loadb(line, n, 0, NULL);
+	return NULL;
+}
+
+static json_t *ask(int fd, const char *what)
+{
+	char line[64];
+	int n = snprintf(line, sizeof(line), "{\"do\":\"%s\"}\n", what);
+
+	if (send(fd, line, n, MSG_NOSIGNAL) != n)
+		return NULL;
+	return answer(fd);
+}
+
+static bool is_ok(const json_t *reply)
+{
+	return json_is_true(json_object_get(reply, "ok"));
+}
+
+static const char *text_of(const struct machine *m, const char *key)
+{
+	return json_string_value(json_object_get(m->status, key)) ?: "-";
+}
+
+static long long number_of(const struct machine *m, const char *key)
+{
+	return json_integer_value(json_object_get(m->status, key));
+}
+
+static void forget(struct machine *m)
+{
+	close(m->fd);
+	json_decref(m->status);
+}
+
+/* Calls @fn with each machine that answers; it keeps what it wants. */
+static void each_machine(void (*fn)(struct machine *m, void *arg), void *arg)
+{
+	char dir[sizeof(((struct sockaddr_un *)0)->sun_path) - 16], path[512];
+	struct dirent *entry;
+	DIR *d = control_dir(dir, sizeof(dir), false) ? opendir(dir) : NULL;
+
+	while (d && (entry = readdir(d))) {
+		struct machine m;
+		size_t len = strlen(entry->d_name);
+
+		if (len < 6 || strcmp(entry->d_name + len - 5, ".sock"))
+			continue;
+		snprintf(path, sizeof(path), "%s/%s", dir, entry->d_name);
+		m.fd = connect_to(path);
+		if (m.fd < 0)
+			continue;
+		m.status = ask(m.fd, "status");
+		if (is_ok(m.status))
+			fn(&m, arg);
+		else
+			forget(&m);
+	}
+	if (d)
+		closedir(d);
+}
+
+struct found {
+	const char *which;
+	struct machine m;
+	int n;
+};
+
+static void match(struct machine *m, void *arg)
+{
+	struct found *f = arg;
+	char pid[16];
+
+	snprintf(pid, sizeof(pid), "%lld", number_of(m, "pid"));
+	if (strcmp(f->which, text_of(m, "name")) && strcmp(f->which, pid)) {
+		forget(m);
+		return;
+	}
+	if (f->n++)
+		forget(&f->m);
+	f->m = *m;
+}
+
+/* The one machine of that name or process, or die. */
+static struct machine find(const char *which)
+{
+	struct found f = { .which = which };
+
+	each_machine(match, &f);
+	if (!f.n)
+		die("no machine %s runs here; lodge ps lists those that do", which);
+	if (f.n > 1)
+		die("%d machines are called %s: lodge ps has their process numbers", f.n,
+		    which);
+	return f.m;
+}
+
+static void must(struct machine *m, const char *which, const char *what)
+{
+	json_t *reply = ask(m->fd, what);
+
+	if (!reply)
+		die("%s doesn't answer", which);
+	if (!is_ok(reply))
+		die("%s: %s", which,
+		    json_string_value(json_object_get(reply, "error")) ?: "refused");
+	json_decref(reply);
+}
+
+static void print_row(struct machine *m, void *arg)
+{
+	long long up = number_of(m, "seconds");
+	char since[32];
+
+	if (arg) {
+		json_object_del(m->status, "ok");
+		json_array_append(arg, m->status);
+		forget(m);
+		return;
+	}
+	snprintf(since, sizeof(since), "%lld:%02lld:%02lld", up / 3600, up / 60 % 60, up % 60);
+	printf("%-20s %8lld  %-8s %4lld %8lldM  %s\n", text_of(m, "name"), number_of(m, "pid"),
+	       text_of(m, "state"), number_of(m, "cpus"),
+	       number_of(m, "memory") / (long long)MIB, since);
+	forget(m);
+}
+
+static int list(bool as_json)
+{
+	json_t *all = as_json ? json_array() : NULL;
+
+	if (!as_json)
+		printf("%-20s %8s  %-8s %4s %9s  %s\n", "NAME", "PID", "STATE", "CPUS",
+		       "MEMORY", "UP");
+	each_machine(print_row, all);
+	if (all) {
+		json_dumpf(all, stdout, JSON_INDENT(2));
+		putchar('\n');
+	}
+	return 0;
+}
+
+/* Whether it ended within that time: its end of the socket is closed then. */
+static bool ends_within(int fd, int seconds)
+{
+	struct pollfd p = { .fd = fd, .events = POLLIN };
+	struct timespec now, until;
+	char buf[64];
+
+	clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_sec += seconds;
+	for (;;) {
+		long left;
+
+		clock_gettime(CLOCK_MONOTONIC, &now);
+		left = (until.tv_sec - now.tv_sec) * 1000 +
+		       (until.tv_nsec - now.tv_nsec) / 1000000;
+		if (poll(&p, 1, left > 0 ? left : 0) > 0 &&
+		    recv(fd, buf, sizeof(buf), MSG_DONTWAIT) <= 0)
+			return true;
+		if (left <= 0)
+			return false;
+	}
+}
+
+static int stop(const char *which, int seconds)
+{
+	struct machine m = find(which);
+
+	if (seconds) {
+		must(&m, which, "powerdown");
+		if (ends_within(m.fd, seconds))
+			return 0;
+		warn("%s didn't power off in %d seconds: it is ended", which, seconds);
+	}
+	must(&m, which, "quit");
+	if (!ends_within(m.fd, ANSWER_SECONDS))
+		die("%s doesn't end; its process is %lld", which, number_of(&m, "pid"));
+	return 0;
+}
+
+static struct termios cooked;
+static bool is_raw;
+
+static void make_cooked(void)
+{
+	if (is_raw)
+		tcsetattr(STDIN_FILENO, TCSAFLUSH, &cooked);
+	is_raw = false;
+}
+
+static void on_signal(int sig)
+{
+	make_cooked();
+	signal(sig, SIG_DFL);
+	raise(sig);
+}
+
+static void make_raw(void)
+{
+	static const int signals[] = { SIGHUP, SIGINT, SIGQUIT, SIGTERM };
+	struct termios raw;
+	unsigned int i;
+
+	if (!isatty(STDIN_FILENO) || tcgetattr(STDIN_FILENO, &cooked))
+		return;
+	for (i = 0; i < ARRAY_SIZE(signals); i++)
+		signal(signals[i], on_signal);
+	raw = cooked;
+	cfmakeraw(&raw);
+	is_raw = !tcsetattr(STDIN_FILENO, TCSANOW, &raw);
+	fputs("attached; Ctrl-A d detaches\r\n", stderr);
+}
+
+/* Keys go to the guest, but for the escape; false: to detach. */
+static bool type(int fd, bool *escaped)
+{
+	char in[256], out[sizeof(in)];
+	ssize_t n = read(STDIN_FILENO, in, sizeof(in)), i, k = 0;
+
+	if (n <= 0) {
+		*escaped = true;
+		return true;
+	}
+	for (i = 0; i < n; i++) {
+		if (*escaped && in[i] == 'd')
+			return false;
+		if (!*escaped && in[i] == ESCAPE && is_raw) {
+			*escaped = true;
+			continue;
+		}
+		*escaped = false;
+		out[k++] = in[i];
+	}
+	return write_all(fd, out, k) >= 0;
+}
+
+static int attach(const char *which)
+{
+	struct machine m = find(which);
+	struct pollfd p[2] = { { m.fd, POLLIN, 0 }, { STDIN_FILENO, POLLIN, 0 } };
+	bool escaped = false, input = true;
+	char buf[4096];
+	ssize_t n;
+
+	must(&m, which, "console");
+	make_raw();
+	while (poll(p, input ? 2 : 1, -1) > 0 || errno == EINTR) {
+		if (p[0].revents) {
+			n = recv(m.fd, buf, sizeof(buf), MSG_DONTWAIT);
+			if (!n || (n < 0 && errno != EAGAIN && errno != EINTR) ||
+			    (n > 0 && write_all(STDOUT_FILENO, buf, n) < 0))
+				break;
+		}
+		if (input && p[1].revents) {
+			bool before = escaped;
+
+			if (!type(m.fd, &escaped))
+				break;
+			/* The end of what there was to type, not of the output. */
+			if (escaped && !before && !is_raw)
+				input = false;
+		}
+	}
+	make_cooked();
+	return 0;
+}
+
+static const struct option options[] = {
+	{ "json", no_argument, NULL, 'j' },
+	{ "timeout", required_argument, NULL, 't' },
+	{ "force", no_argument, NULL, 'f' },
+	{ 0 }
+};
+
+static const struct {
+	const char *word;
+	const char *options;	/* of those above */
+	bool name;
+} verbs[] = {
+	{ "ps", "j", false },
+	{ "pause", "", true },
+	{ "resume", "", true },
+	{ "stop", "tf", true },
+	{ "console", "", true },
+};
+
+/** client_knows() - whether @word is for client_main(). */
+bool client_knows(const char *word)
+{
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(verbs); i++)
+		if (!strcmp(word, verbs[i].word))
+			return true;
+	return false;
+}
+
+/**
+ * client_main() - do one of these things
+ * @argc: how many words
+ * @argv: the first one is what client_knows()
+ *
+ * Return: the status for exit(); or it dies.
+ */
+int client_main(int argc, char *argv[])
+{
+	unsigned int v = 0;
+	unsigned long n = STOP_SECONDS;
+	bool as_json = false;
+	struct machine m;
+	int opt;
+
+	while (strcmp(argv[0], verbs[v].word))
+		v++;
+	opterr = 0;
+	while ((opt = getopt_long(argc, argv, "", options, NULL)) != -1) {
+		if (opt == '?' || !strchr(verbs[v].options, opt))
+			die("lodge %s: %s: unknown, or lacks its value; lodge --help", argv[0],
+			    argv[optind - 1]);
+		if (opt == 't' && (parse_uint(optarg, 86400, &n) || !n))
+			die("--timeout %s: seconds are wanted, 1 to 86400", optarg);
+		if (opt == 'f')
+			n = 0;
+		as_json |= opt == 'j';
+	}
+	if (argc - optind != verbs[v].name)
+		die("lodge %s: %s is wanted; lodge --help", argv[0],
+		    verbs[v].name ? "the name of one machine, or its process number," :
+				    "nothing else");
+	if (!verbs[v].name)
+		return list(as_json);
+	if (!strcmp(argv[0], "stop"))
+		return stop(argv[optind], n);
+	if (!strcmp(argv[0], "console"))
+		return attach(argv[optind]);
+	m = find(argv[optind]);
+	must(&m, argv[optind], argv[0]);
+	return 0;
+}

@@ -1,0 +1,338 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The control socket: how a machine that runs is asked and told things, by "lodge ps" and
+ * its like (client.c) and by any other program. One JSON object a line each way;
+ * Documentation/launcher.rst has them all.
+ *
+ * Each machine has a socket of its own, named by its process, in a directory that only
+ * its user can enter. All is done in the I/O loop's thread, and waits for nobody but vCPUs
+ * that are paused. A client that doesn't read loses what is said; a vCPU that writes to
+ * the console doesn't wait for one.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "control.h"
+#include "lodge.h"
+#include "term.h"
+#include "util.h"
+
+#define HISTORY		(16 * KIB)	/* of the console, for who comes later */
+
+struct client {
+	struct watch watch;
+	char line[CONTROL_LINE_MAX];
+	size_t len;
+	bool waits;		/* for room among the guest's keys */
+};
+
+static struct {
+	struct vm *vm;
+	struct watch listener;
+	struct sockaddr_un addr;
+	struct timespec since;
+	/* The console's output comes from vCPU threads. */
+	pthread_mutex_t lock;
+	struct client *console;		/* who has it, or NULL */
+	char history[HISTORY];
+	size_t written;			/* all that there was */
+} ctl = { .lock = PTHREAD_MUTEX_INITIALIZER, .listener.fd = -1 };
+
+/**
+ * control_dir() - the directory of the sockets of this user's machines
+ * @dir: filled in
+ * @size: room there
+ * @make: make it if it isn't there
+ *
+ * Return: whether it is there, and nobody else's.
+ */
+bool control_dir(char *dir, size_t size, bool make)
+{
+	const char *own = getenv("LODGE_RUNTIME_DIR"), *xdg = getenv("XDG_RUNTIME_DIR");
+	struct stat st;
+
+	if (own)
+		snprintf(dir, size, "%s", own);
+	else if (xdg)
+		snprintf(dir, size, "%s/lodge", xdg);
+	else if (!geteuid())
+		snprintf(dir, size, "/run/lodge");
+	else
+		snprintf(dir, size, "/tmp/lodge-%u", geteuid());
+	if (make && mkdir(dir, 0700) && errno != EEXIST)
+		return false;
+	if (lstat(dir, &st))
+		return false;
+	errno = EPERM;
+	return S_ISDIR(st.st_mode) && st.st_uid == geteuid() && !(st.st_mode & 022);
+}
+
+static void say(struct client *c, json_t *answer)
+{
+	char *text = answer ? json_dumps(answer, JSON_COMPACT) : NULL;
+
+	json_decref(answer);
+	if (!text)
+		return;
+	/* In one piece, or not at all. */
+	if (send(c->watch.fd, text, strlen(text), MSG_DONTWAIT | MSG_NOSIGNAL | MSG_MORE) > 0)
+		(void)!send(c->watch.fd, "\n", 1, MSG_DONTWAIT | MSG_NOSIGNAL);
+	free(text);
+}
+
+static void say_error(struct client *c, const char *text)
+{
+	say(c, json_pack("{s:b, s:s}", "ok", 0, "error", text));
+}
+
+static void say_ok(struct client *c)
+{
+	say(c, json_pack("{s:b}", "ok", 1));
+}
+
+static void status(struct client *c)
+{
+	const struct config *cfg = ctl.vm->cfg;
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	say(c, json_pack("{s:b, s:s?, s:i, s:s, s:i, s:I, s:I}", "ok", 1,
+			 "name", cfg->name, "pid", (int)getpid(),
+			 "state", vcpus_paused(ctl.vm) ? "paused" : "running",
+			 "cpus", (int)cfg->cpus, "memory", (json_int_t)cfg->memory,
+			 "seconds", (json_int_t)(now.tv_sec - ctl.since.tv_sec)));
+}
+
+static void pause_vcpus(struct client *c)
+{
+	if (vcpus_pause(ctl.vm)) {
+		say_ok(c);
+		return;
+	}
+	vcpus_resume(ctl.vm);
+	say_error(c, "a device keeps a vCPU: it runs on");
+}
+
+static void show(struct client *c, const void *data, size_t len)
+{
+	(void)!send(c->watch.fd, data, len, MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
+/* What it was, as far as it is kept, and what it will be. */
+static void give_console(struct client *c)
+{
+	size_t end;
+
+	pthread_mutex_lock(&ctl.lock);
+	end = ctl.written % HISTORY;
+	if (ctl.console) {
+		say_error(c, "somebody else has the console");
+	} else {
+		say_ok(c);
+		if (ctl.written > HISTORY)
+			show(c, ctl.history + end, HISTORY - end);
+		show(c, ctl.history, ctl.written < HISTORY ? ctl.written : end);
+		ctl.console = c;
+	}
+	pthread_mutex_unlock(&ctl.lock);
+}
+
+/**
+ * control_output() - the guest writes to its console
+ * @data: what
+ * @len: how many bytes
+ *
+ * Any thread.
+ */
+void control_output(const void *data, size_t len)
+{
+	const char *p = data;
+	size_t i;
+
+	if (!ctl.vm)
+		return;
+	pthread_mutex_lock(&ctl.lock);
+	for (i = 0; i < len; i++)
+		ctl.history[ctl.written++ % HISTORY] = p[i];
+	if (ctl.console)
+		show(ctl.console, data, len);
+	pthread_mutex_unlock(&ctl.lock);
+}
+
+/* What is in the line is keys; whether all of them were taken. */
+static bool keys(struct client *c)
+{
+	size_t n;
+
+	while (c->len && (n = term_type((uint8_t *)c->line, c->len))) {
+		c->len -= n;
+		memmove(c->line, c->line + n, c->len);
+	}
+	return !c->len;
+}
+
+/** control_room() - there is room for keys again. The loop's thread. */
+void control_room(void)
+{
+	struct client *c = ctl.console;
+
+	if (c && c->waits && keys(c)) {
+		c->waits = false;
+		loop_add(&ctl.vm->loop, &c->watch);
+	}
+}
+
+static void bye(struct client *c)
+{
+	pthread_mutex_lock(&ctl.lock);
+	if (ctl.console == c)
+		ctl.console = NULL;
+	pthread_mutex_unlock(&ctl.lock);
+	loop_remove(&ctl.vm->loop, &c->watch);
+	close(c->watch.fd);
+	free(c);
+}
+
+static void request(struct client *c, const char *line, size_t len)
+{
+	json_error_t error;
+	json_t *root = json_loadb(line, len, JSON_REJECT_DUPLICATES, &error);
+	const char *what = json_string_value(json_object_get(root, "do"));
+
+	if (!root)
+		say_error(c, error.text);
+	else if (!what)
+		say_error(c, "an object with \"do\", a string, is wanted");
+	else if (json_object_size(root) != 1)
+		say_error(c, "there is something beside \"do\"");
+	else if (!strcmp(what, "status"))
+		status(c);
+	else if (!strcmp(what, "pause"))
+		pause_vcpus(c);
+	else if (!strcmp(what, "resume"))
+		vcpus_resume(ctl.vm), say_ok(c);
+	else if (!strcmp(what, "console"))
+		give_console(c);
+	else if (!strcmp(what, "powerdown"))
+		vcpus_resume(ctl.vm), power_button(ctl.vm), say_ok(c);
+	else if (!strcmp(what, "quit"))
+		say_ok(c), vm_stop(ctl.vm, STATUS_QUIT, "ended by \"quit\"");
+	else
+		say_error(c, "status, pause, resume, console, powerdown or quit is wanted");
+	json_decref(root);
+}
+
+/* Complete lines; the rest stays. False: it is too long for one. */
+static bool requests(struct client *c)
+{
+	char *end;
+
+	while (ctl.console != c && (end = memchr(c->line, '\n', c->len))) {
+		size_t n = end - c->line;
+
+		request(c, c->line, n);
+		c->len -= n + 1;
+		memmove(c->line, end + 1, c->len);
+	}
+	return c->len < sizeof(c->line);
+}
+
+static void on_client(void *arg)
+{
+	struct client *c = arg;
+	ssize_t n = 0;
+
+	if (c->len < sizeof(c->line)) {
+		n = recv(c->watch.fd, c->line + c->len, sizeof(c->line) - c->len,
+			 MSG_DONTWAIT);
+		if (n < 0 && (errno == EAGAIN || errno == EINTR))
+			return;
+		/* What was typed before it went is the guest's. */
+		if (n <= 0) {
+			bye(c);
+			return;
+		}
+		c->len += n;
+	}
+	if (!requests(c)) {
+		say_error(c, "a line is too long");
+		bye(c);
+		return;
+	}
+	if (ctl.console == c && !keys(c)) {
+		c->waits = true;
+		loop_remove(&ctl.vm->loop, &c->watch);
+	}
+}
+
+static void on_connect(void *arg)
+{
+	struct client *c;
+	int fd = accept4(ctl.listener.fd, NULL, NULL, SOCK_CLOEXEC);
+
+	(void)arg;
+	if (fd < 0)
+		return;
+	c = calloc(1, sizeof(*c));
+	if (!c) {
+		close(fd);
+		return;
+	}
+	c->watch = (struct watch){ fd, on_client, c };
+	loop_add(&ctl.vm->loop, &c->watch);
+}
+
+static bool listen_there(void)
+{
+	char dir[sizeof(ctl.addr.sun_path) - 16];
+
+	if (!control_dir(dir, sizeof(dir), true))
+		return false;
+	ctl.addr.sun_family = AF_UNIX;
+	snprintf(ctl.addr.sun_path, sizeof(ctl.addr.sun_path), "%s/%d.sock", dir, getpid());
+	/* Another process had that number. */
+	unlink(ctl.addr.sun_path);
+	ctl.listener = (struct watch){
+		socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0),
+		on_connect, NULL };
+	return ctl.listener.fd >= 0 &&
+	       !bind(ctl.listener.fd, (struct sockaddr *)&ctl.addr, sizeof(ctl.addr)) &&
+	       !listen(ctl.listener.fd, 16);
+}
+
+/**
+ * control_create() - the machine can be asked things from here on
+ * @vm: the machine
+ * @needed: die if that can't be; else it is done without
+ */
+void control_create(struct vm *vm, bool needed)
+{
+	if (!listen_there()) {
+		if (needed)
+			die("cannot make a control socket: %s; LODGE_RUNTIME_DIR says where",
+			    strerror(errno));
+		if (ctl.listener.fd >= 0)
+			close(ctl.listener.fd);
+		ctl.listener.fd = -1;
+		return;
+	}
+	clock_gettime(CLOCK_MONOTONIC, &ctl.since);
+	ctl.vm = vm;
+	loop_add(&vm->loop, &ctl.listener);
+}
+
+/** control_close() - the machine has ended. */
+void control_close(void)
+{
+	if (ctl.listener.fd >= 0)
+		unlink(ctl.addr.sun_path);
+}
