@@ -211,6 +211,18 @@ static inline void lodge_shrinker_end(struct shrinker *s)
 #endif
 
 #include <linux/mm.h>
+#include <linux/swap.h>
+
+/* 6.4: what was reclaimed, and is not on the kernel's lists, counts for who reclaims. */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 4, 0)
+#define lodge_account_reclaimed(n)	mm_account_reclaimed_pages(n)
+#else
+static inline void lodge_account_reclaimed(unsigned long n)
+{
+	if (current->reclaim_state)
+		current->reclaim_state->reclaimed_slab += n;
+}
+#endif
 
 /* 6.4: a fault may hold the lock of the one mapping only. */
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 4, 0)

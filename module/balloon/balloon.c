@@ -274,8 +274,11 @@ static void share_domain(struct list_head *claims, u64 budget)
 
 	lodge_policy_share(claims, budget, READ_ONCE(balloon_tax));
 	list_for_each_entry_safe(c, n, claims, list) {
+		struct lodge_balloon *b = container_of(c, struct lodge_balloon, claim);
+
 		list_del(&c->list);
-		aim(container_of(c, struct lodge_balloon, claim), c->target);
+		aim(b, c->target);
+		lodge_press_goal(b->vm, b->target);
 	}
 }
 
@@ -354,6 +357,7 @@ static void free_balloon(struct lodge_balloon *b)
 static void remove_balloon(struct lodge_balloon *b)
 {
 	list_del(&b->list);
+	lodge_press_goal(b->vm, 0);
 	nr_automatic -= b->automatic;
 	b->vm->balloon = NULL;
 }
@@ -392,6 +396,7 @@ static bool next_overdue(u64 *id, struct lodge_press *press)
 		press->target = next->target;
 		press->actual = next->actual;
 		press->floor = next->reservation;
+		lodge_press_goal(next->vm, next->target);
 		lodge_press_plan(next->vm, press);
 	}
 	mutex_unlock(&balloon_lock);

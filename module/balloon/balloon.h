@@ -73,6 +73,7 @@ struct lodge_balloon_rates {
 u32 lodge_sample_end(struct lodge_vm *vm, const struct lodge_sample *s);
 void lodge_sample_begin(struct lodge_vm *vm, struct lodge_sample *s);
 
+void lodge_press_goal(struct lodge_vm *vm, u64 target);
 void lodge_press_plan(struct lodge_vm *vm, struct lodge_press *p);
 u64 lodge_press(const struct lodge_press *p);
 

@@ -4,11 +4,40 @@
  * compressed, or swapped, as reclaim does it (mem/reclaim.c). What to do is found out
  * under the balloon's lock, and done without: layers may be gone by then, so that
  * their pool is held, and they are looked for in it.
+ *
+ * Whoever lacks memory, a guest's access at the limit of the cgroup above all, takes it first
+ * of objects that are above their goal, which is said here.
  */
 #include "lodge.h"
 #include "mem/pool.h"
 
 static_assert((int)LODGE_PRESS_OBJECTS == LODGE_VIEW_OBJECTS);
+
+/**
+ * lodge_press_goal - say how much a VM's lodge memory shall hold
+ * @vm: the VM; it stays meanwhile
+ * @target: pages; 0: it has no target any more
+ *
+ * Context: may sleep, but waits for nobody.
+ */
+void lodge_press_goal(struct lodge_vm *vm, u64 target)
+{
+	struct lodge_object *o[LODGE_VIEW_OBJECTS];
+	int idx = srcu_read_lock(&vm->srcu);
+	unsigned int i, nr;
+	u64 size = 0;
+
+	rcu_read_lock();
+	nr = lodge_view_objects(vm, o);
+	for (i = 0; i < nr; i++)
+		size += i_size_read(&o[i]->inode) >> PAGE_SHIFT;
+	for (i = 0; i < nr && size; i++)
+		WRITE_ONCE(READ_ONCE(o[i]->top)->goal,
+			   mul_u64_u64_div_u64(target, i_size_read(&o[i]->inode) >>
+					       PAGE_SHIFT, size));
+	rcu_read_unlock();
+	srcu_read_unlock(&vm->srcu, idx);
+}
 
 /**
  * lodge_press_plan - find out what to take

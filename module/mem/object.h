@@ -76,6 +76,7 @@ struct mem_cgroup;
  * @mergeable: LODGE_MEMORY_MERGEABLE; under the domain's mutex
  * @pool: where its pages are compressed to; never changes
  * @pool_list: in @pool
+ * @goal: pages that it shall hold, compressed ones included; 0: nobody has said
  * @hand: where reclaim is; under the pool's mutex
  * @spill_hand: where it is that writes to the swap file what is compressed
  * @compressed: pages ever compressed
@@ -103,6 +104,7 @@ struct lodge_layer {
 	bool mergeable;
 	struct lodge_pool *pool;
 	struct list_head pool_list;
+	u64 goal;
 	pgoff_t hand, spill_hand;
 	atomic_long_t compressed, decompressed, incompressible, packed;
 	atomic_long_t swapped_out, swapped_in;

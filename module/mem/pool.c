@@ -360,17 +360,14 @@ int lodge_pool_unpack(struct lodge_layer *l, void *entry, struct page *page)
 	return ret;
 }
 
-/* For shrinkers, which wait for nobody: under the list's lock, or NULL. */
-static struct lodge_pool *try_find(struct mem_cgroup *memcg)
+/* Under the list's lock. */
+static struct lodge_pool *find(struct mem_cgroup *memcg)
 {
 	struct lodge_pool *p;
 
-	if (!mutex_trylock(&pools_lock))
-		return NULL;
 	list_for_each_entry(p, &pools, list)
 		if (p->memcg == memcg && p->zs)
 			return p;
-	mutex_unlock(&pools_lock);
 	return NULL;
 }
 
@@ -383,18 +380,20 @@ static struct lodge_pool *try_find(struct mem_cgroup *memcg)
  */
 unsigned long lodge_pool_pages(struct mem_cgroup *memcg)
 {
-	struct lodge_pool *p = try_find(memcg);
 	struct lodge_layer *l;
 	unsigned long sum = 0;
+	struct lodge_pool *p;
 
-	if (!p)
+	/* Shrinkers wait for nobody. */
+	if (!mutex_trylock(&pools_lock))
 		return 0;
-	if (mutex_trylock(&p->mutex)) {
+	p = find(memcg);
+	if (p && mutex_trylock(&p->mutex)) {
 		list_for_each_entry(l, &p->layers, pool_list)
 			sum += atomic_long_read(&l->pages[LODGE_PAGE_PRIVATE]);
 		p->pages = sum;
 		mutex_unlock(&p->mutex);
-	} else {
+	} else if (p) {
 		/* It is being reclaimed. */
 		sum = p->pages;
 	}
@@ -405,24 +404,32 @@ unsigned long lodge_pool_pages(struct mem_cgroup *memcg)
 /**
  * lodge_pool_wake - have pages of a cgroup reclaimed
  * @memcg: the cgroup
- * @want: how many
+ * @want: how many, if any
  * @queue: by whom
  *
  * Context: any in which memory is reclaimed.
- * Return: how many went since this was asked the last time.
+ * Return: how many went since this was asked the last time; 0: none, but somebody is at
+ * it; -ENODATA: none, and nobody is; -EAGAIN if that can't be found out at the moment.
  */
 long lodge_pool_wake(struct mem_cgroup *memcg, unsigned long want,
 		     struct workqueue_struct *queue)
 {
-	struct lodge_pool *p = try_find(memcg);
+	struct lodge_pool *p;
 	long n;
 
-	if (!p)
-		return 0;
-	atomic_long_add(want, &p->wanted);
-	n = atomic_long_xchg(&p->gone, 0);
-	/* The work holds it. */
-	p->users += queue_work(queue, &p->work);
+	if (!mutex_trylock(&pools_lock))
+		return -EAGAIN;
+	p = find(memcg);
+	n = p ? atomic_long_xchg(&p->gone, 0) : 0;
+	if (p && want) {
+		/* It is for all who wait: each needs less, and asks again. */
+		if (atomic_long_read(&p->wanted) < want)
+			atomic_long_set(&p->wanted, want);
+		/* The work holds it. */
+		p->users += queue_work(queue, &p->work);
+	}
+	if (!n && !(p && work_busy(&p->work)))
+		n = -ENODATA;
 	mutex_unlock(&pools_lock);
 	return n;
 }

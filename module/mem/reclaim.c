@@ -21,6 +21,9 @@
  *   shrinker gives it a moment, and tells what it did before;
  * - a worker every cold_ms, one round at a time, if that is set.
  *
+ * Of a cgroup with several objects those are looked at first that hold more than the balloon's
+ * policy gives their VM (press.c), so that shares are kept where memory is short.
+ *
  * All of them allocate as the kernel's own reclaim does (PF_MEMALLOC): without
  * reclaiming in turn, beyond the cgroup's limit, and from the host's reserve. A page
  * that goes gives back more than its compressed form takes.
@@ -43,9 +46,11 @@
 /* Pages that are locked, and taken out of views, at a time. */
 #define WINDOW		LODGE_SWAP_BATCH
 /* Pages that an access has reclaimed for it. */
-#define DIRECT		64
+#define DIRECT		64l
 /* Pages that the worker goes for at a time; who wants more asks again. */
 #define WORK_MAX	4096l
+/* How long a shrinker waits for the worker's first page: jiffies. */
+#define PATIENCE	(HZ / 5)
 
 static unsigned int pool_percent = 25;
 module_param(pool_percent, uint, 0644);
@@ -233,17 +238,35 @@ static bool is_there(const struct lodge_reclaim *r)
 	return false;
 }
 
-/* The hand goes on; whether it has come to the end of an object. */
-static bool step(struct lodge_reclaim *r)
+/* Whether it holds more than the balloon's policy gives it. */
+static bool above_goal(struct lodge_layer *l)
+{
+	u64 goal = READ_ONCE(l->goal);
+
+	return goal && (u64)atomic_long_read(&l->pages[LODGE_PAGE_PRIVATE]) +
+		       (atomic_long_read(&l->packed) >> PAGE_SHIFT) > goal;
+}
+
+/* Whose pages are looked at: one after another, but those first that have too much. */
+static struct lodge_layer *pick(struct lodge_pool *p, bool fair)
+{
+	struct lodge_layer *l;
+
+	list_for_each_entry(l, &p->layers, pool_list)
+		if (!fair || above_goal(l))
+			return l;
+	return list_first_entry_or_null(&p->layers, struct lodge_layer, pool_list);
+}
+
+/* The hand goes on; whether it has come to the end of a layer. */
+static bool step(struct lodge_reclaim *r, bool fair)
 {
 	struct lodge_pool *p = r->pool;
-	struct lodge_layer *l = r->only;
+	struct lodge_layer *l = r->only ?: pick(p, fair);
 	unsigned long index;
 	unsigned int flags;
 	bool end;
 
-	if (!l)
-		l = list_first_entry_or_null(&p->layers, struct lodge_layer, pool_list);
 	if (!l || !is_there(r))
 		return true;
 	flags = memalloc_noreclaim_save();
@@ -282,7 +305,8 @@ int lodge_reclaim(struct lodge_reclaim *r)
 	while (more && r->pages < r->want) {
 		if (mutex_lock_killable(&p->mutex))
 			return -EINTR;
-		ends += step(r);
+		/* Where there is nothing to be had of those, all others follow. */
+		ends += step(r, !r->cold && ends < 2);
 		/* The first end is that of a round that began somewhere. */
 		more = ends < rounds * (r->only ? 1 : p->nr) + !r->cold;
 		mutex_unlock(&p->mutex);
@@ -310,11 +334,16 @@ bool lodge_reclaim_for(struct lodge_pool *pool)
 void lodge_reclaim_work(struct work_struct *work)
 {
 	struct lodge_pool *p = container_of(work, struct lodge_pool, work);
-	struct lodge_reclaim r = { .pool = p };
+	long want = min(atomic_long_xchg(&p->wanted, 0), WORK_MAX);
 
-	r.want = min(atomic_long_xchg(&p->wanted, 0), WORK_MAX);
-	lodge_reclaim(&r);
-	atomic_long_add(r.pages, &p->gone);
+	while (want > 0) {
+		struct lodge_reclaim r = { .pool = p, .want = min(want, DIRECT) };
+
+		lodge_reclaim(&r);
+		/* Who waits hears of it at once. */
+		atomic_long_add(r.pages, &p->gone);
+		want = r.pages ? want - (long)r.pages : 0;
+	}
 	lodge_pool_put(p);
 }
 
@@ -385,15 +414,26 @@ static unsigned long count(struct shrinker *s, struct shrink_control *sc)
 
 static unsigned long scan(struct shrinker *s, struct shrink_control *sc)
 {
-	long n = lodge_pool_wake(sc->memcg, sc->nr_to_scan, queue);
+	unsigned long want = sc->nr_to_scan, end = jiffies + PATIENCE;
+	long n;
 
-	/* Who gives up too early kills somebody: the worker is given a moment. */
-	if (!n && !current_is_kswapd()) {
+	/*
+	 * Who gives up too early kills somebody: who is at it is waited for. He waits for
+	 * nothing that the caller may hold.
+	 */
+	do {
+		n = lodge_pool_wake(sc->memcg, want, queue);
+		if (n != -EAGAIN)
+			want = 0;
+		if (n > 0 || n == -ENODATA || current_is_kswapd())
+			break;
 		schedule_timeout_killable(1);
-		n = lodge_pool_wake(sc->memcg, 0, queue);
-	}
-	/* What went the last time is what the caller may count on. */
-	return n ?: SHRINK_STOP;
+	} while (time_before(jiffies, end) && !fatal_signal_pending(current));
+	if (n <= 0)
+		return SHRINK_STOP;
+	/* It is enough, or the caller goes on until nothing is left. */
+	lodge_account_reclaimed(n);
+	return n;
 }
 
 /** lodge_reclaim_init - the worker, and what wakes it; 0, or -ENOMEM */

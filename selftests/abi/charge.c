@@ -5,6 +5,7 @@
  */
 #include <dirent.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <signal.h>
 #include <sys/klog.h>
 #include <sys/mount.h>
@@ -13,8 +14,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "../../uapi/lodge.h"
-#include "ltest.h"
+#include "object.h"
 #include "charge.guest.gen.h"
 
 #define ROOT		"/tmp/lodge-cgroup"
@@ -423,4 +423,176 @@ TEST_TIMEOUT(swapped, 120)
 	CHECK_EQ(fits(), 3);
 	set.fd = -1;
 	OK(ioctl(sys, LODGE_SWAP_SET, &set));
+}
+
+/* ---- more guests than there is memory for ---- */
+
+#define GUESTS		8
+#define AT		(1UL << 30)
+#define STOP		G_FREE
+#define ROUND		(G_FREE + 8)
+
+/* What there is for a guest; for all of them it is three times that. */
+static uint64_t share_bytes;
+
+struct loaded {
+	struct vm *vm;
+	struct vcpu *v;
+	int fd;
+	uint8_t *m;
+	pthread_t thread;
+	uint64_t held, samples;		/* pages, in all looks at it */
+	double worst;			/* how far it was off its target, at most */
+};
+
+static void *load_run(void *arg)
+{
+	struct loaded *g = arg;
+
+	want_done(g->v);
+	return NULL;
+}
+
+static void load_new(struct loaded *g, unsigned int shares)
+{
+	struct lodge_balloon_config c = {
+		.size = sizeof(c), .flags = LODGE_BALLOON_AUTO, .eventfd = -1,
+		.shares = shares, .memory = share_bytes,
+	};
+
+	g->vm = vm_new(&payload);
+	g->fd = object(share_bytes, 0, "");
+	g->m = mapped(g->fd, share_bytes);
+	vm_slot(g->vm, 1, 0, AT, share_bytes, g->m);
+	g->v = vcpu_new(g->vm, 0, LONG64, G_load);
+	vcpu_args(g->v, AT, share_bytes / PAGE);
+	vcpu_interruptible(g->v);
+	OK(ioctl(g->vm->fd, LODGE_BALLOON_SET, &c));
+}
+
+static uint64_t rounds(const struct loaded *g)
+{
+	return *(volatile uint64_t *)(g->vm->mem + ROUND);
+}
+
+/* Pages of its memory that it holds, compressed ones included. */
+static uint64_t held(const struct loaded *g)
+{
+	struct lodge_memory_info info = { .size = sizeof(info) };
+
+	OK(ioctl(g->fd, LODGE_MEMORY_INFO, &info));
+	return info.pages[LODGE_PAGE_PRIVATE] + info.packed / PAGE;
+}
+
+static void look_at(struct loaded *g)
+{
+	struct lodge_balloon_state s = { .size = sizeof(s) };
+	uint64_t has = held(g);
+	double off;
+
+	OK(ioctl(g->vm->fd, LODGE_BALLOON_GET, &s));
+	off = (double)has * PAGE / s.target - 1;
+	g->held += has;
+	g->samples++;
+	if (off * off > g->worst * g->worst)
+		g->worst = off;
+}
+
+static bool all_at(const struct loaded *g, uint64_t round)
+{
+	int i;
+
+	for (i = 0; i < GUESTS; i++)
+		if (rounds(&g[i]) < round)
+			return false;
+	return true;
+}
+
+/* All guests in a group that may have a little more than what is divided among them. */
+static void load_begin(struct loaded *g)
+{
+	const uint64_t budget = 3 * share_bytes;
+	char text[16];
+	int fd, i;
+
+	fd = OK(open("/tmp/lodge-swap", O_RDWR | O_CREAT | O_TRUNC, 0600));
+	unlink("/tmp/lodge-swap");
+	/* A tmpfs, and not on the group's account. */
+	OK(fallocate(fd, 0, 0, GUESTS * share_bytes / 4 * 3));
+	OK(swap_set(fd));
+	group_begin();
+	OK(put(GROUP "/cgroup.procs", "0", 0));
+	/* Shares alone count, and nobody is waited for. */
+	parameter("balloon_tax", "0");
+	parameter("balloon_period_ms", "500");
+	parameter("balloon_patience_ms", "500");
+	snprintf(text, sizeof(text), "%lu", budget / MiB);
+	parameter("balloon_budget", text);
+	for (i = 0; i < GUESTS; i++)
+		load_new(&g[i], i % 2 ? 2000 : 1000);
+	OK(put(GROUP "/memory.max", "%ld",
+	       get("memory.current", NULL) + budget + budget / 8));
+	for (i = 0; i < GUESTS; i++)
+		MUST(!pthread_create(&g[i].thread, NULL, load_run, &g[i]));
+}
+
+static void load_end(struct loaded *g)
+{
+	int i;
+
+	for (i = 0; i < GUESTS; i++)
+		*(volatile uint64_t *)(g[i].vm->mem + STOP) = 1;
+	for (i = 0; i < GUESTS; i++)
+		pthread_join(g[i].thread, NULL);
+	CHECK_EQ(get("memory.events", "oom_kill "), 0);
+	for (i = 0; i < GUESTS; i++) {
+		munmap(g[i].m, share_bytes);
+		close(g[i].fd);
+		vm_free(g[i].vm);
+	}
+	parameter("balloon_tax", "75");
+	parameter("balloon_period_ms", "5000");
+	parameter("balloon_patience_ms", "30000");
+	parameter("balloon_budget", "0");
+	OK(put(ROOT "/cgroup.procs", "0", 0));
+	group_end();
+	OK(swap_set(-1));
+}
+
+/*
+ * Guests that have eight times, together, what each has, and three times that in memory:
+ * none dies, no byte is wrong, and each holds what its shares say, but for a tenth.
+ */
+TEST_TIMEOUT(overcommit, 300)
+{
+	const char *mib = getenv("LODGE_OVERCOMMIT");
+	struct loaded g[GUESTS] = { 0 };
+	uint64_t sum = 0, mean;
+	double due;
+	int i, looks;
+
+	need_lodge();
+	/* More of it by hand: 512 wants a host of 8 GiB, and patience. */
+	share_bytes = (mib ? strtoul(mib, NULL, 10) : 16) * MiB;
+	load_begin(g);
+	/* From some periods after each has written all that it has, and looks at it. */
+	while (!all_at(g, 1))
+		usleep(100000);
+	usleep(2000000);
+	for (looks = 0; looks < 8 || !all_at(g, 2); looks++) {
+		usleep(250000);
+		for (i = 0; i < GUESTS; i++)
+			look_at(&g[i]);
+	}
+	for (i = 0; i < GUESTS; i++)
+		sum += g[i].held / g[i].samples;
+	for (i = 0; i < GUESTS; i++) {
+		mean = g[i].held / g[i].samples;
+		due = (double)sum * (i % 2 ? 2 : 1) / (GUESTS / 2 * 3);
+		test_note("%d shares: %lu of %lu MiB, %.3f of what is due, worst %+.3f",
+			  i % 2 ? 2000 : 1000, mean / 256, sum / 256, mean / due,
+			  g[i].worst);
+		CHECK(mean > due * 0.9 && mean < due * 1.1);
+	}
+	load_end(g);
 }
