@@ -11,6 +11,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -24,6 +26,8 @@
 #define KSM		"/sys/kernel/mm/ksm/"
 #define PARAMETERS	"/sys/module/lodge/parameters/"
 #define BYTES		(PAGES * PAGE)
+#define GROUPS		"/tmp/bench-cgroup"
+#define GROUP		GROUPS "/held"
 
 static uint64_t number_in(const char *path)
 {
@@ -65,11 +69,11 @@ static void go(struct guest *g, uint64_t entry, uint64_t a, uint64_t b)
 	report_guest_failure(g->v);
 }
 
-/* One that has filled its memory, so that of each page there are so many. */
-static struct guest guest_new(unsigned int alike)
+/* One that has filled its memory with @fill, which has @how as its second argument. */
+static struct guest guest_filled(uint64_t pages, uint64_t fill, uint64_t how)
 {
 	struct lodge_create_memory c = {
-		.size = sizeof(c), .flags = LODGE_MEMORY_MERGEABLE, .bytes = BYTES,
+		.size = sizeof(c), .flags = LODGE_MEMORY_MERGEABLE, .bytes = pages * PAGE,
 	};
 	struct vm *vm = vm_new_irqchip(&payload);
 	struct guest g = { .v = vcpu_bare(vm, 0), .fd = -1 };
@@ -79,17 +83,23 @@ static struct guest guest_new(unsigned int alike)
 		write_number(PARAMETERS "ksm_budget", 0);
 		g.fd = OK(ioctl(node_open(), LODGE_CREATE_MEMORY, &c));
 	}
-	g.mem = mmap(NULL, BYTES, PROT_READ | PROT_WRITE,
+	g.mem = mmap(NULL, c.bytes, PROT_READ | PROT_WRITE,
 		     g.fd < 0 ? MAP_PRIVATE | MAP_ANONYMOUS : MAP_SHARED, g.fd, 0);
 	MUST(g.mem != MAP_FAILED, "%s", strerror(errno));
 	if (g.fd < 0) {
-		OK(madvise(g.mem, BYTES, MADV_NOHUGEPAGE));
-		OK(madvise(g.mem, BYTES, MADV_MERGEABLE));
+		OK(madvise(g.mem, c.bytes, MADV_NOHUGEPAGE));
+		OK(madvise(g.mem, c.bytes, MADV_MERGEABLE));
 	}
-	vm_slot(vm, 1, 0, G_TEST, BYTES, g.mem);
+	vm_slot(vm, 1, 0, G_TEST, c.bytes, g.mem);
 	vcpu_set_cpuid(g.v, cpuid_supported());
-	go(&g, G_fill, PAGES, alike);
+	go(&g, fill, pages, how);
 	return g;
+}
+
+/* So that of each page there are so many. */
+static struct guest guest_new(unsigned int alike)
+{
+	return guest_filled(PAGES, G_fill, alike);
 }
 
 /* ---- lodge ---- */
@@ -271,10 +281,9 @@ static void in_guest(uint64_t entry)
 }
 
 /* The reference is what a process pays that writes to what it shares since fork(). */
-static void in_process(void)
+static void in_process(void (*write)(volatile uint8_t *p))
 {
 	uint8_t *mem = mem_new(BYTES);
-	volatile uint8_t *p;
 	size_t i;
 	pid_t child;
 
@@ -282,21 +291,24 @@ static void in_process(void)
 	memset(mem, 1, BYTES);
 	child = OK(fork());
 	if (!child) {
-		for (i = 0; i < PAGES / SHARERS; i++) {
-			p = mem + i * PAGE;
-			BEGIN(ROW_BREAK);
-			*p = 2;
-			END(ROW_BREAK);
-		}
+		for (i = 0; i < PAGES / SHARERS; i++)
+			write(mem + i * PAGE);
 		_exit(0);
 	}
 	OK(waitpid(child, NULL, 0));
 }
 
+static void write_shared(volatile uint8_t *p)
+{
+	BEGIN(ROW_BREAK);
+	*p = 2;
+	END(ROW_BREAK);
+}
+
 TEST_TIMEOUT(break_sharing, 200)
 {
 	if (node_is_kvm())
-		in_process();
+		in_process(write_shared);
 	else
 		in_guest(G_write);
 }
@@ -304,4 +316,82 @@ TEST_TIMEOUT(break_sharing, 200)
 TEST_TIMEOUT(break_in_guest, 200)
 {
 	in_guest(G_write_again);
+}
+
+static void write_beside(volatile uint8_t *p)
+{
+	BEGIN(ROW_UNPACK);
+	*p = 2;
+	END(ROW_UNPACK);
+}
+
+/* Compressed, and read: beside the copy-on-write of a process. */
+TEST_TIMEOUT(unpack, 200)
+{
+	struct lodge_memory_reclaim r = { .size = sizeof(r), .bytes = BYTES };
+	struct lodge_memory_info info = { .size = sizeof(info) };
+	struct guest g;
+
+	if (node_is_kvm()) {
+		in_process(write_beside);
+		return;
+	}
+	g = guest_filled(PAGES, G_fill_records, 0);
+	OK(ioctl(g.fd, LODGE_MEMORY_RECLAIM, &r));
+	OK(ioctl(g.fd, LODGE_MEMORY_INFO, &info));
+	CHECK_EQ(info.pages[LODGE_PAGE_COMPRESSED], PAGES);
+	test_note("%llu bytes a page", info.packed / PAGES);
+	go(&g, G_look_again, PAGES, 0);
+}
+
+/* ---- a guest that is held to less than it has ---- */
+
+static void put(const char *path, const char *text)
+{
+	int fd = OK(open(path, O_WRONLY));
+
+	OK(write(fd, text, strlen(text)));
+	close(fd);
+}
+
+/* This process may have so much, and what goes beyond that is compressed or swapped. */
+static void hold_to(uint64_t bytes)
+{
+	struct lodge_swap_set set = { .size = sizeof(set) };
+
+	set.fd = OK(open("/tmp/bench-swap", O_RDWR | O_CREAT | O_TRUNC, 0600));
+	/* A tmpfs: who writes there first is charged, and that isn't to be the guest. */
+	OK(fallocate(set.fd, 0, 0, bytes));
+	OK(ioctl(node_open(), LODGE_SWAP_SET, &set));
+	mkdir(GROUPS, 0700);
+	OK(mount("none", GROUPS, "cgroup2", 0, NULL));
+	put(GROUPS "/cgroup.subtree_control", "+memory");
+	OK(mkdir(GROUP, 0700));
+	write_number(GROUP "/memory.max", bytes);
+	put(GROUP "/cgroup.procs", "0");
+}
+
+static void work(uint64_t entry, const char *row)
+{
+	struct guest g = guest_filled(WHOLE, G_fill_records, 0);
+	struct lodge_memory_info info = { .size = sizeof(info) };
+
+	printf("pages %s %lu\n", row, WORKING * ROUNDS);
+	go(&g, entry, WORKING, WARM);
+	OK(ioctl(g.fd, LODGE_MEMORY_INFO, &info));
+	printf("# %llu MiB private, %llu compressed in %llu, %llu swapped\n",
+	       info.pages[LODGE_PAGE_PRIVATE] / 256,
+	       info.pages[LODGE_PAGE_COMPRESSED] / 256, info.pool >> 20,
+	       info.pages[LODGE_PAGE_SWAPPED] / 256);
+}
+
+TEST_TIMEOUT(working_set_free, 600)
+{
+	work(G_work_free, "working-set-free");
+}
+
+TEST_TIMEOUT(working_set, 600)
+{
+	hold_to(WHOLE / 2 * PAGE);
+	work(G_work_held, "working-set");
 }

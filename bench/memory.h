@@ -8,5 +8,9 @@
 #define REWRITES	16UL		/* how often all of it is written again */
 #define TWINS		2		/* a set of which half is duplicate */
 #define SHARERS		4		/* of a page whose sharing is broken */
+#define WHOLE		65536UL		/* of a guest that is held to half of them */
+#define WORKING		19200UL		/* what it works with then */
+#define WARM		2UL		/* how often, before it is counted */
+#define ROUNDS		10UL		/* and while it is */
 
 #endif

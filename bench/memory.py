@@ -10,36 +10,48 @@ import subprocess
 import sys
 
 import profile_of
-from side import HOSTS, OUT, Side, die, number, ratio, row_names
+from guests import FILLED, JUDGED, Guests
+from side import OUT, Side, die, number, ratio, row_names
 
-# What the ratio is aimed to be at or below.
+# What the ratio is aimed to be at or below, and what the figures are.
 AIMS = {'pass-unwritten': 0.05, 'pass-rewritten': 1, 'merge-half': 0.5, 'break-sharing': 1,
-        'break-in-guest': 1, 'held': 1.05}
-# Seconds that guests are looked at, and when they are judged.
-SECONDS = 60
-JUDGED = 30
-HELD = 'held'
-
+        'break-in-guest': 1, 'unpack': 3, 'working-set': 1.1, 'balloon-reclaim': 0.333,
+        'reported': 0.05, 'held': 1.05}
 UNITS = {'pass-unwritten': 'instructions, a page',
          'pass-rewritten': 'instructions, a page; the guest\'s write, too',
          'merge-half': 'instructions, a page saved',
          'break-sharing': 'instructions; beside a process\'s',
          'break-in-guest': 'instructions; beside a guest\'s on KVM',
+         'unpack': 'instructions; beside a process\'s copy-on-write',
+         'working-set': 'instructions, a page and round; beside a guest that isn\'t held',
+         'balloon-reclaim': 'instructions, a page, the guest\'s, too',
+         'reported': 'KiB; held 20 s later, of what was freed',
          'held': 'KiB; beside what differs'}
+# Which guests run Linux, and for which rows; on which sides.
+RUNS = {'give': ('balloon-reclaim', 'reported'), 'held': ('held',)}
+GUEST_ROWS = [row for rows in RUNS.values() for row in rows]
+# Where pages are copied: without the rounds of string instructions.
+COPIES = ('break-sharing', 'break-in-guest', 'unpack')
+# Where the guest counts as well; and what a row has beside it, on the same side.
+WHOLE = ('working-set', 'working-set-free')
+BESIDE = {'working-set': 'working-set-free'}
 
 
 class MemorySide(Side):
-    """One side; what is counted at once, and guests that idle."""
+    """One side; what is counted at once, and guests that run Linux."""
     SUITE = 'memory'
     SUFFIX = '-memory'
     PROGRAM = 'memory'
 
     def __init__(self, name, rows, given):
-        super().__init__(name, [r for r in rows if r != HELD], given,
-                         given['PROFILE'])
+        rows = [row for row in rows if row not in GUEST_ROWS]
+        rows += [BESIDE[row] for row in rows if row in BESIDE]
+        # lodge's own two are compared with each other.
+        if name == 'kvm':
+            rows = [row for row in rows if row not in WHOLE]
+        super().__init__(name, rows, given, given['PROFILE'])
         self.said = os.path.join(OUT, name + self.SUFFIX + '.out')
-        self.held = os.path.join(OUT, name + '-held.out')
-        self.series, self.distinct, self.launchers = [], None, 0
+        self.guests = {run: Guests(self, run) for run in RUNS}
 
     def read(self):
         """What the plugin has counted, and what was said."""
@@ -48,64 +60,33 @@ class MemorySide(Side):
             said = text.read()
         for name, pages in re.findall(r'^pages (\S+) (\d+)', said, re.M):
             if name in self.figures:
-                self.figures[name]['host'] /= int(pages)
+                for what in ('host', 'guest'):
+                    self.figures[name][what] /= int(pages)
         for name, figure in re.findall(r'^figure (\S+) ([\d.]+)', said, re.M):
             self.figures[name] = {'host': float(figure)}
 
     def cost(self, row):
-        """Without the rounds of string instructions where pages are copied."""
+        """What is told of a row that was counted."""
         each = self.figures.get(row)
         if each is None:
             return None
-        return each['host'] - (each['string'] if row.startswith('break') else 0)
-
-    def run_guests(self):
-        """Four guests that boot and idle; True if they did."""
-        cloud = subprocess.run([os.path.join(HOSTS, 'kernel'), 'cloud'],
-                               stdout=subprocess.PIPE, check=True)
-        kernel = os.path.join(cloud.stdout.decode().split('\n')[0], 'vmlinuz')
-        initrd = os.path.join(OUT, 'initrd-idle')
-        subprocess.run([os.path.join(HOSTS, 'guest-initrd'), initrd,
-                        'echo booted >/dev/console; sleep 100000'], check=True)
-        command = [os.path.join(HOSTS, 'loop'), '-t', '1500',
-                   '-l', os.path.join(OUT, self.name + '-held.log'),
-                   '-f', kernel, '-f', initrd + ':/work/initrd',
-                   '-f', os.path.join(OUT, 'distinct'),
-                   os.path.join(os.path.dirname(__file__), 'held.sh'),
-                   str(SECONDS), '--merge', 'on']
-        env = dict(self.environment(), ICOUNT='1',
-                   QEMU_ARGS='-seed 1 -rtc base=2026-01-01,clock=vm')
-        with open(self.held, 'wb') as out:
-            status = subprocess.run(command, env=env, stdout=out,
-                                    stderr=subprocess.STDOUT,
-                                    check=False).returncode
-        if status:
-            sys.stderr.write(f'bench: {self.name}: status {status}; see '
-                             f'{self.held}\n')
-        return status == 0
-
-    def read_guests(self):
-        """What they held, if they were run."""
-        if not os.path.exists(self.held):
-            return
-        with open(self.held, encoding='utf-8', errors='replace') as text:
-            said = text.read()
-        self.series = [(int(t), int(kib)) for t, kib in
-                       re.findall(r'^held (\d+) (\d+)', said, re.M)]
-        found = re.search(r'^distinct \d+ (\d+)', said, re.M)
-        self.distinct = found and int(found[1]) * 4
-        self.launchers = sum(map(int, re.findall(r'^launcher (\d+)', said, re.M)))
-
-    def held_at(self, second):
-        """KiB that the host lacked then."""
-        return dict(self.series).get(second)
+        return (each['host'] - (each['string'] if row in COPIES else 0) +
+                (each['guest'] if row in WHOLE else 0))
 
 
 def pair_of(row, lodge, kvm):
     """lodge's figure and the one beside it."""
-    if row == HELD:
-        held = lodge.held_at(JUDGED)
-        return held and held - lodge.launchers, lodge.distinct
+    ours, theirs = (side.guests for side in (lodge, kvm))
+    if row == 'held':
+        held = ours['held'].held_at(JUDGED)
+        return held and held - ours['held'].launchers, ours['held'].distinct
+    if row == 'balloon-reclaim':
+        return ours['give'].reclaim(), theirs['give'].reclaim()
+    if row == 'reported':
+        # What QEMU's guest holds then is seen in the plot.
+        return ours['give'].left(), FILLED * 1024
+    if row in BESIDE:
+        return lodge.cost(row), lodge.cost(BESIDE[row])
     return lodge.cost(row), kvm.cost(row)
 
 
@@ -132,16 +113,22 @@ def write_tsv(path, table):
             out.write('\t'.join([row] + cells + [str(AIMS[row])]) + '\n')
 
 
-def write_svg(path, side):
-    """Memory held over time, and what would do."""
+COLOURS = {'lodge': '#2a6f4e', 'kvm': '#a9b3bd'}
+
+
+def write_svg(path, title, axis, sides, run):
+    """Memory held over time, on each side that there is."""
     width, height, left, top = 560, 300, 70, 40
-    if not side.series:
+    lines = {name: side.guests[run].series for name, side in sides.items()
+             if side.guests[run].series}
+    if not lines:
         return
-    most = max(kib for _, kib in side.series) / 1024
-    step = next(s for s in (10, 20, 50, 100, 200, 500) if most / s <= 8)
+    most = max(kib for series in lines.values() for _, kib in series) / 1024
+    last = max(second for series in lines.values() for second, _ in series)
+    step = next(s for s in (10, 20, 50, 100, 200, 500, 1000) if most / s <= 8)
 
     def x_of(second):
-        return left + width * second / SECONDS
+        return left + width * second / last
 
     def y_of(mib):
         return top + height - height * mib / (most * 1.05)
@@ -150,25 +137,26 @@ def write_svg(path, side):
            f'viewBox="0 0 {left + width + 110} {top + height + 50}" '
            'font-family="sans-serif" font-size="12">',
            '<rect width="100%" height="100%" fill="#fff"/>',
-           f'<text x="{left}" y="20" font-weight="bold">Four idle guests of '
-           '256 MiB: what the host lacks for them, MiB</text>']
+           f'<text x="{left}" y="20" font-weight="bold">{title}: what the host '
+           'lacks, MiB</text>']
     for mib in range(0, int(most) + 1, step):
         svg.append(f'<path d="M{left} {y_of(mib):.1f}h{width}" stroke="#ddd"/>'
                    f'<text x="{left - 8}" y="{y_of(mib) + 4:.1f}" '
                    f'text-anchor="end">{mib}</text>')
-    for second in range(0, SECONDS + 1, 10):
+    for second in range(0, last + 1, 10):
         svg.append(f'<text x="{x_of(second):.1f}" y="{top + height + 18}" '
                    f'text-anchor="middle">{second}</text>')
     svg.append(f'<text x="{left + width / 2}" y="{top + height + 38}" '
-               'text-anchor="middle">seconds since all have booted</text>')
-    points = ' '.join(f'{x_of(t):.1f},{y_of(kib / 1024):.1f}'
-                      for t, kib in side.series)
-    svg.append(f'<polyline points="{points}" fill="none" stroke="#2a6f4e" '
-               'stroke-width="2"/>')
-    last, kib = side.series[-1]
-    svg.append(f'<text x="{x_of(last) + 6:.1f}" y="{y_of(kib / 1024) - 4:.1f}">'
-               'lodge</text>')
-    ideal = side.distinct
+               f'text-anchor="middle">{axis}</text>')
+    for name, series in lines.items():
+        points = ' '.join(f'{x_of(t):.1f},{y_of(kib / 1024):.1f}'
+                          for t, kib in series)
+        svg.append(f'<polyline points="{points}" fill="none" '
+                   f'stroke="{COLOURS[name]}" stroke-width="2"/>')
+        at, kib = series[-1]
+        svg.append(f'<text x="{x_of(at) + 6:.1f}" y="{y_of(kib / 1024) - 4:.1f}">'
+                   f'{name}</text>')
+    ideal = sides['lodge'].guests[run].distinct
     if ideal:
         svg.append(f'<path d="M{left} {y_of(ideal / 1024):.1f}h{width}" '
                    'stroke="#c08a20" stroke-dasharray="4 3"/>'
@@ -181,7 +169,8 @@ def write_svg(path, side):
 
 def main(given):
     """Build, run each side, tell."""
-    known = row_names('memory') + [HELD]
+    known = [row for row in row_names('memory') if row not in BESIDE.values()]
+    known += GUEST_ROWS
     chosen = (given['PROFILE'] or given['ROW']).split() or known
     names = given['SIDE'].split() or ['lodge', 'kvm']
     for what, words, there in (('row', chosen, known),
@@ -199,15 +188,18 @@ def main(given):
             # As it was last.
             if os.path.exists(side.counts):
                 side.read()
-            side.read_guests()
-            continue
-        if side.rows:
+        elif side.rows:
             good &= side.run()
-        if HELD in chosen and name == 'lodge':
-            good &= side.run_guests()
-        side.read_guests()
-        if given['PROFILE']:
-            for row in side.rows:
+        for run, rows in RUNS.items():
+            # An ideal is found in lodge's own guests.
+            wanted = set(chosen) & set(rows)
+            if name == 'kvm':
+                wanted -= {'held'}
+            if wanted and name in names:
+                good &= side.guests[run].run()
+            side.guests[run].read()
+        if given['PROFILE'] and name in names:
+            for row in set(chosen) & {*side.rows, 'balloon-reclaim'}:
                 profile_of.show(side, row, given['LINES'],
                                 int(given['TOP'] or 40))
     if given['PROFILE']:
@@ -216,7 +208,11 @@ def main(given):
              for row in chosen]
     print_table(table)
     write_tsv(os.path.join(OUT, 'memory.tsv'), table)
-    write_svg(os.path.join(OUT, 'memory.svg'), sides['lodge'])
+    write_svg(os.path.join(OUT, 'memory.svg'), 'Four idle guests of 256 MiB',
+              'seconds since all have booted', sides, 'held')
+    write_svg(os.path.join(OUT, 'memory-reported.svg'),
+              'A guest that fills memory, and frees it',
+              'seconds since it was started', sides, 'give')
     if len(names) == 2:
         for row, *pair in table:
             if None in pair:

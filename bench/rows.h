@@ -36,10 +36,17 @@
 	row(PASS, "pass-unwritten")			\
 	row(REWRITE, "pass-rewritten")			\
 	row(MERGE, "merge-half")			\
-	row(BREAK, "break-sharing")				\
-	row(BREAK_GUEST, "break-in-guest")
+	row(BREAK, "break-sharing")			\
+	row(BREAK_GUEST, "break-in-guest")		\
+	row(UNPACK, "unpack")				\
+	row(WORK, "working-set")			\
+	row(WORK_FREE, "working-set-free")
 
-#define ROWS(row)	EXITS_ROWS(row) MEMORY_ROWS(row)
+/* Those that a Linux guest runs. */
+#define GUEST_ROWS(row)					\
+	row(RECLAIM, "balloon-reclaim")
+
+#define ROWS(row)	EXITS_ROWS(row) MEMORY_ROWS(row) GUEST_ROWS(row)
 #define ROW_ID(id, name)	ROW_##id,
 enum { ROWS(ROW_ID) NR_ROWS };
 

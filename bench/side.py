@@ -129,8 +129,13 @@ class Side:
 
     def read(self):
         """What the plugin has counted."""
+        self.figures = self.read_table(self.counts)
+
+    def read_table(self, path):
+        """A table that the plugin has left, by row."""
+        figures = {}
         try:
-            with open(self.counts, encoding='ascii') as table:
+            with open(path, encoding='ascii') as table:
                 head = table.readline().rstrip('\n').split('\t')
                 for line in table:
                     if line.startswith('@ '):
@@ -139,10 +144,11 @@ class Side:
                             (int(address, 16), int(count)))
                         continue
                     cells = line.rstrip('\n').split('\t')
-                    self.figures[cells[0]] = dict(zip(
+                    figures[cells[0]] = dict(zip(
                         head[1:], map(float, cells[1:])))
         except FileNotFoundError:
             sys.stderr.write(f'bench: {self.name}: nothing was counted\n')
+        return figures
 
     def cost(self, row):
         """Instructions: the host's alone, or for boot the guest's, too."""
