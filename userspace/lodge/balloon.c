@@ -77,20 +77,34 @@ static int by_number(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
-/* In order, so that what lies side by side goes in one call. */
+/* How many have the one before them beside them. */
+static size_t beside(const uint32_t *pfn, size_t n)
+{
+	size_t i, found = 0;
+
+	for (i = 1; i < n; i++)
+		found += pfn[i] - pfn[i - 1] == 1 || pfn[i - 1] - pfn[i] == 1;
+	return found;
+}
+
+/* What lies side by side, upwards or, as Linux has it, downwards, goes in one call. */
 static void release_pages(struct balloon *b, uint32_t *pfn, size_t n)
 {
+	uint32_t step, first;
 	size_t i, end;
 	uint64_t len;
 	void *p;
 
-	qsort(pfn, n, sizeof(*pfn), by_number);
+	if (beside(pfn, n) < n / 2)
+		qsort(pfn, n, sizeof(*pfn), by_number);
 	for (i = 0; i < n; i = end) {
-		for (end = i + 1; end < n && pfn[end] - pfn[end - 1] <= 1; )
+		end = i + 1;
+		step = end < n && pfn[end] < pfn[i] ? -1 : 1;
+		while (end < n && pfn[end] - pfn[end - 1] == step)
 			end++;
-		len = (uint64_t)(pfn[end - 1] - pfn[i] + 1) <<
-			VIRTIO_BALLOON_PFN_SHIFT;
-		p = mem_ptr(&b->dev.vm->mem, (uint64_t)pfn[i] <<
+		first = step == 1 ? pfn[i] : pfn[end - 1];
+		len = (uint64_t)(end - i) << VIRTIO_BALLOON_PFN_SHIFT;
+		p = mem_ptr(&b->dev.vm->mem, (uint64_t)first <<
 			    VIRTIO_BALLOON_PFN_SHIFT, len);
 		if (p)
 			mem_release(&b->dev.vm->mem, p, len);
