@@ -303,6 +303,21 @@ static int set_lapic(struct lodge_vcpu *vcpu, void __user *arg)
 	return ret;
 }
 
+/*
+ * QEMU says at every reset that there is no page in which the guest's task priority
+ * is kept. One that there is would have to be read at each entry: not offered.
+ */
+static int set_vapic(struct lodge_vcpu *vcpu, void __user *arg)
+{
+	struct kvm_vapic_addr vapic;
+
+	if (!vcpu->apic)
+		return -EINVAL;
+	if (copy_from_user(&vapic, arg, sizeof(vapic)))
+		return -EFAULT;
+	return vapic.vapic_addr ? -EINVAL : 0;
+}
+
 /**
  * lodge_irq_vcpu_ioctl - a vCPU's ioctls that are served here
  * @vcpu: the vCPU, locked and loaded
@@ -319,6 +334,8 @@ long lodge_irq_vcpu_ioctl(struct lodge_vcpu *vcpu, unsigned int cmd,
 		return get_lapic(vcpu, arg);
 	case KVM_SET_LAPIC:
 		return set_lapic(vcpu, arg);
+	case KVM_SET_VAPIC_ADDR:
+		return set_vapic(vcpu, arg);
 	default:
 		return -ENOTTY;
 	}

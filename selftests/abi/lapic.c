@@ -3,6 +3,8 @@
 #include "ltest.h"
 #include "lapic.guest.gen.h"
 
+#define BAD	((void *)8)
+
 static struct vcpu *start(uint64_t entry)
 {
 	return vcpu_new(vm_new_irqchip(&payload), 0, LONG64, entry);
@@ -114,6 +116,26 @@ static void timer_moved(uint32_t left)
 TEST(timer_moves) { timer_moved(1000); }
 /* QEMU sets no current count: it comes at once, rather than never. */
 TEST(timer_moves_unknown) { timer_moved(0); }
+
+/* That a guest's task priority is in none of its pages can always be said. */
+TEST(vapic_none)
+{
+	struct kvm_vapic_addr vapic = {};
+	struct vcpu *v = start(G_registers);
+
+	OK(ioctl(v->fd, KVM_SET_VAPIC_ADDR, &vapic));
+	FAILS(EFAULT, ioctl(v->fd, KVM_SET_VAPIC_ADDR, BAD));
+	want_done(v);
+	vapic.vapic_addr = 1ull << 40;		/* no memory there */
+	FAILS(EINVAL, ioctl(v->fd, KVM_SET_VAPIC_ADDR, &vapic));
+	vapic.vapic_addr = 0x3000;
+	if (!node_cap(KVM_CAP_VAPIC))
+		FAILS(EINVAL, ioctl(v->fd, KVM_SET_VAPIC_ADDR, &vapic));
+
+	v = vcpu_new(vm_new(&payload), 0, LONG64, G_registers);
+	vapic.vapic_addr = 0;
+	FAILS(EINVAL, ioctl(v->fd, KVM_SET_VAPIC_ADDR, &vapic));
+}
 
 /* In x2APIC mode the layout of the id register changes. */
 TEST(x2apic_state)
