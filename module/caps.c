@@ -10,6 +10,7 @@
 #include "backend.h"
 #include "caps.h"
 #include "msr.h"
+#include "regs.h"
 
 /* Those that are simply there. */
 static const u16 present[] = {
@@ -83,6 +84,8 @@ long lodge_cap_check(struct lodge_vm *vm, unsigned long cap)
 		return lodge_caps.tsc_scaling;
 	case KVM_CAP_STEAL_TIME:
 		return sched_info_on();
+	case KVM_CAP_SET_GUEST_DEBUG2:
+		return lodge_guest_debug_flags();
 	case KVM_CAP_X2APIC_API:
 		return X2APIC_FLAGS;
 	case KVM_CAP_DISABLE_QUIRKS2:

@@ -345,6 +345,7 @@ static bool inject_nmi(struct lodge_vcpu *vcpu)
 int lodge_events_inject(struct lodge_vcpu *vcpu)
 {
 	struct lodge_events *ev = &vcpu->events;
+	bool blocked = vcpu->guest_debug & KVM_GUESTDBG_BLOCKIRQ;
 	bool busy = reinject(vcpu);
 	bool irq_waits = false;
 	int vector;
@@ -361,12 +362,12 @@ int lodge_events_inject(struct lodge_vcpu *vcpu)
 	}
 	if (atomic_read(&ev->nmi_queued))
 		collect_nmis(vcpu);
-	if (ev->nmi.pending && !busy)
+	if (ev->nmi.pending && !busy && !blocked)
 		busy = inject_nmi(vcpu);
-	if (ev->nmi.pending)
+	if (ev->nmi.pending && !blocked)
 		lodge_backend->want(vcpu, LODGE_WANT_NMI_WINDOW, true);
 
-	if (vcpu->vm->irq.in_kernel) {
+	if (vcpu->vm->irq.in_kernel && !blocked) {
 		vector = lodge_irq_inject(vcpu);
 		if (vector >= 0 && !busy && inject_irq(vcpu, vector)) {
 			busy = true;

@@ -546,6 +546,21 @@ long lodge_sigmask_set(struct lodge_vcpu *vcpu, void __user *arg)
 }
 
 /**
+ * lodge_guest_debug_flags - what KVM_SET_GUEST_DEBUG knows
+ *
+ * Where the processor itself delivers interrupts they can't be held back.
+ *
+ * Return: KVM_GUESTDBG_*, for KVM_CAP_SET_GUEST_DEBUG2.
+ */
+u32 lodge_guest_debug_flags(void)
+{
+	return KVM_GUESTDBG_ENABLE | KVM_GUESTDBG_SINGLESTEP |
+	       KVM_GUESTDBG_USE_HW_BP | KVM_GUESTDBG_USE_SW_BP |
+	       KVM_GUESTDBG_INJECT_DB | KVM_GUESTDBG_INJECT_BP |
+	       (lodge_caps.apic_vid ? 0 : KVM_GUESTDBG_BLOCKIRQ);
+}
+
+/**
  * lodge_guest_debug_set - KVM_SET_GUEST_DEBUG
  * @vcpu: the vCPU
  * @arg: struct kvm_guest_debug
@@ -557,8 +572,7 @@ long lodge_sigmask_set(struct lodge_vcpu *vcpu, void __user *arg)
 long lodge_guest_debug_set(struct lodge_vcpu *vcpu, void __user *arg)
 {
 	const u32 inject = KVM_GUESTDBG_INJECT_DB | KVM_GUESTDBG_INJECT_BP;
-	const u32 known = KVM_GUESTDBG_ENABLE | KVM_GUESTDBG_SINGLESTEP |
-			  KVM_GUESTDBG_USE_HW_BP | KVM_GUESTDBG_USE_SW_BP;
+	const u32 known = lodge_guest_debug_flags() & ~inject;
 	struct lodge_exception *e = &vcpu->events.exception;
 	u64 rflags = rflags_get(vcpu);
 	struct kvm_guest_debug dbg;
@@ -585,6 +599,8 @@ long lodge_guest_debug_set(struct lodge_vcpu *vcpu, void __user *arg)
 		memcpy(vcpu->guest_debug_dr, dbg.arch.debugreg,
 		       sizeof(vcpu->guest_debug_dr));
 	lodge_rflags_set(vcpu, rflags);
+	/* What was held back is looked at. */
+	lodge_vcpu_request(vcpu, LODGE_REQ_EVENT);
 	lodge_backend->want(vcpu, LODGE_WANT_BP,
 			    vcpu->guest_debug & KVM_GUESTDBG_USE_SW_BP);
 	lodge_backend->dr_set(vcpu);

@@ -32,6 +32,8 @@ long lodge_debugregs_set(struct lodge_vcpu *vcpu, void __user *arg);
 long lodge_mp_state_get(struct lodge_vcpu *vcpu, void __user *arg);
 long lodge_mp_state_set(struct lodge_vcpu *vcpu, void __user *arg);
 long lodge_sigmask_set(struct lodge_vcpu *vcpu, void __user *arg);
+/* What of KVM_SET_GUEST_DEBUG's control there is. */
+u32 lodge_guest_debug_flags(void);
 long lodge_guest_debug_set(struct lodge_vcpu *vcpu, void __user *arg);
 
 #endif /* LODGE_REGS_H */

@@ -208,6 +208,36 @@ TEST(guest_debug_step)
 	want_done(v);
 }
 
+/* A debugger's steps, through what would else interrupt them. */
+TEST(guest_debug_blockirq)
+{
+	const uint32_t step = KVM_GUESTDBG_ENABLE | KVM_GUESTDBG_SINGLESTEP;
+	struct kvm_msi msi = { .address_lo = 0xfee00000, .data = 0x40 };
+	struct vm *vm = vm_new_irqchip(&payload);
+	struct vcpu *v = vcpu_new(vm, 0, LONG64, G_blocked);
+	int i, flags = node_cap(KVM_CAP_SET_GUEST_DEBUG2);
+
+	if (host_is_intel())
+		test_skip("in Bochs RFLAGS.TF traps before the first instruction");
+	CHECK_EQ(flags, step | KVM_GUESTDBG_USE_HW_BP | KVM_GUESTDBG_USE_SW_BP |
+		 KVM_GUESTDBG_INJECT_DB | KVM_GUESTDBG_INJECT_BP |
+		 KVM_GUESTDBG_BLOCKIRQ);
+	want_mark(v, 1);
+	OK(guest_debug(v, step, 0));
+	for (i = 0; i < 20 && vcpu_regs(v).rip != G_blocked_at; i++)
+		want_exit(v, KVM_EXIT_DEBUG);
+	OK(guest_debug(v, step | KVM_GUESTDBG_BLOCKIRQ, 0));
+	OK(ioctl(v->fd, KVM_NMI, 0));
+	OK(ioctl(vm->fd, KVM_SIGNAL_MSI, &msi));
+	for (i = 1; i <= 3; i++) {
+		want_exit(v, KVM_EXIT_DEBUG);
+		CHECK_EQ(v->run->debug.arch.pc, G_blocked_at + i);
+	}
+	/* What was held back comes when it is over. */
+	OK(guest_debug(v, 0, 0));
+	want_done(v);
+}
+
 /* Through what the hypervisor steps over itself, and accesses to the launcher. */
 TEST(guest_debug_through)
 {

@@ -403,6 +403,7 @@ asm("	.code32\n"
 	"	iret\n"
 	"4:	.word	0x4f\n	.long 0x1000\n"
 	"	.code64\n"
+	".globl blocked_at\nblocked_at: nop\n nop\n nop\n nop\n nop\n	ret\n"
 	".globl steps\nsteps: nop\n nop\n nop\n nop\n nop\n"
 	"	mov	$1, %al\n	mov $0x7e0, %dx\n	out %al, %dx\n"
 	/* Instructions that the hypervisor steps over, or finishes. */
@@ -461,4 +462,33 @@ GUEST(x87_pending)
 	EQ(TRAPS("movq %%mm0, (%0)", : : "r"(DEV) : "memory"), 16);
 	asm volatile("fnclex");
 	EQ(TRAPS("movq %%mm0, %%mm1", : :), NO_TRAP);
+}
+
+static volatile u64 came[2];
+
+static void nmi_came(struct frame *f)
+{
+	came[0]++;
+}
+
+static void irq_came(struct frame *f)
+{
+	came[1]++;
+	wr32(0xfee000b0, 0);
+}
+
+void blocked_at(void);
+
+/* Both arrive while the launcher steps through blocked_at(), and wait for its end. */
+GUEST(blocked)
+{
+	handler[2] = nmi_came;
+	handler[0x40] = irq_came;
+	wr32(0xfee000f0, 0x1ff);
+	sti();
+	mark(1);
+	blocked_at();
+	sti();
+	EQ(came[0], 1);
+	EQ(came[1], 1);
 }
