@@ -1,0 +1,134 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-only
+"""
+cases.py CASE...: what Debian's QEMU does on the node, in an emulated host. Prints
+TAP. The cases are the functions below of these names.
+"""
+
+import fcntl
+import json
+import os
+import struct
+import subprocess
+import sys
+
+from machine import Machine, finish, note, point, until
+
+LODGE = os.path.isdir('/sys/module/lodge')
+
+
+def boot(text, *args, words='cpus', want=(), cpus=1, **more):
+    """
+    A machine whose guest does WORDS, says all that is in WANT, finds itself well, and
+    powers off.
+    """
+    with Machine('-smp', str(cpus), '-nic', 'none', *args,
+                 append=f'do={words}', **more) as machine:
+        good = machine.done()
+        for each in (f'cpus {cpus}',) * ('cpus' in words) + tuple(want):
+            good = good and f'guest: {each}' in machine.read()
+        if not point(good, text):
+            machine.tell_why()
+
+
+def matrix(machines, chips, cpus):
+    """Each with each."""
+    for kind in machines:
+        for chip in chips:
+            for n in cpus:
+                boot(f'{kind}, kernel-irqchip={chip}, {n} vCPU(s)', '-m', '128',
+                     '-machine', f'{kind},kernel-irqchip={chip}', cpus=n,
+                     words='cpus,clock', want=('clock kvm-clock',))
+
+
+def boots():
+    """A few that are unlike each other."""
+    matrix(['q35'], ['split'], [2])
+    matrix(['microvm'], ['on'], [1])
+    matrix(['pc'], ['off'], [1])
+
+
+def counters():
+    """What lodge counts of its one machine."""
+    said = subprocess.run(['lodgectl', 'stats', '--json'], stdout=subprocess.PIPE,
+                          check=True)
+    return json.loads(said.stdout)[0]['counters']
+
+
+def parameter(name, value):
+    """Of the module; what it was."""
+    with open(f'/sys/module/lodge/parameters/{name}', 'r+',
+              encoding='ascii') as file:
+        was = file.read().strip()
+        file.seek(0)
+        file.write(str(value))
+    return was
+
+
+def swap_to(fd):
+    """A file for pages that don't shrink; -1: none any more."""
+    lodge_swap_set = 0xbc02
+    with open('/dev/kvm', 'rb') as node:
+        fcntl.ioctl(node, lodge_swap_set, struct.pack('IIiI', 16, 0, fd, 0))
+
+
+def memory():
+    """
+    The guest's memory is a file in lodgefs: equal pages become one, others are
+    compressed or swapped, and the guest finds each as it was.
+    """
+    os.makedirs('/mnt/lodge', exist_ok=True)
+    subprocess.run(['mount', '-t', 'lodgefs', '-o', 'merge', 'none', '/mnt/lodge'],
+                   check=True)
+    with open('/tmp/swap', 'w+b') as swap:
+        swap.truncate(64 << 20)
+        swap_to(swap.fileno())
+    was = {name: parameter(name, value) for name, value in
+           (('ksm_budget', 50), ('ksm_pass_ms', 100))}
+    with Machine('-m', '96', '-nic', 'none', '-machine', 'pc,memory-backend=m',
+                 '-object', 'memory-backend-file,id=m,size=96M,share=on,'
+                 'mem-path=/mnt/lodge/vm', append='do=cpus,fill,clock') as machine:
+        good = point(machine.said('^guest: filled'), 'a guest in lodgefs boots')
+        good &= point(until(lambda: counters()['merges'] > 1000, 60),
+                      'more than 1000 of its pages are merged with others')
+        for times in (1, 2):
+            before = counters()
+
+            def since(what, was=before):
+                return counters()[what] - was[what]
+            parameter('cold_ms', 200)
+            until(lambda: since('swapped_out') > 300 and since('compressions') > 300, 60)
+            packed, swapped = since('compressions'), since('swapped_out')
+            parameter('cold_ms', 0)
+            good &= point(packed > 300 and swapped > 300,
+                          f'{packed} are compressed, {swapped} swapped')
+            machine.tell('check')
+            good &= point(machine.said('^guest: sums right', times),
+                          'and the guest finds all of them as they were')
+        now = counters()
+        good &= point(now['swapped_in'] > 300, f'{now["swapped_in"]} were swapped in, '
+                      f'{now["decompressions"]} unpacked')
+        machine.tell('end')
+        good &= point(machine.done(), 'and ends well')
+        if not good:
+            note(str(now))
+            machine.tell_why()
+    for name, value in was.items():
+        parameter(name, value)
+    os.remove('/mnt/lodge/vm')
+    subprocess.run(['umount', '/mnt/lodge'], check=True)
+    swap_to(-1)
+    point(True, 'nothing of it is left in the swap file')
+
+
+def main():
+    """Those that were asked for."""
+    os.environ['PATH'] += ':/usr/bin:/usr/sbin'
+    for name in sys.argv[1:]:
+        if name != 'memory' or LODGE:
+            globals()[name]()
+    finish()
+
+
+if __name__ == '__main__':
+    main()

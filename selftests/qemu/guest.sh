@@ -1,0 +1,66 @@
+#!/bin/busybox sh
+# shellcheck shell=dash
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# The init of a guest of QEMU's. The kernel's command line has do=WORD,WORD...; what
+# they find is said on the console, each line with "guest: " before it.
+
+/bin/busybox --install -s /bin
+export PATH=/bin
+mount -t proc none /proc
+mount -t sysfs none /sys
+mount -t devtmpfs none /dev
+mount -t tmpfs -o size=90% none /tmp
+cd /tmp || exit
+
+say() { echo "guest: $*"; }
+
+# timer N: how often CPU N's own timer interrupted it.
+timer() { awk -v n=$(($1 + 2)) '/LOC:/ { print $n }' /proc/interrupts; }
+
+# Each CPU computes what the others do, and its timer wakes it.
+cpus() {
+	n=$(nproc)
+	want=$(seq 3000 | md5sum)
+	i=0
+	while [ $i -lt "$n" ]; do
+		before=$(timer $i)
+		[ "$(seq 3000 | taskset -c $i md5sum)" = "$want" ] || say "cpu $i: wrong sum"
+		taskset -c $i sleep 0.1
+		[ "$(timer $i)" -gt "$before" ] || say "cpu $i: no timer"
+		i=$((i + 1))
+	done
+	say "cpus $n"
+}
+
+clock() {
+	read -r before _ </proc/uptime
+	from=$(date +%s)
+	sleep 2
+	read -r after _ </proc/uptime
+	awk "BEGIN { slept = $after - $before; d = $(date +%s) - $from - slept
+		exit slept < 2 || d * d > 1.2 }" || say "clocks are wrong"
+	say "clock $(cat /sys/devices/system/clocksource/clocksource0/current_clocksource)"
+}
+
+# Pages that are equal, pages that shrink, pages that don't; compared when told.
+fill() {
+	yes "the same on each page of it" | head -c 6291456 >same
+	seq 1000000 1300000 >text
+	dd if=/dev/urandom of=noise bs=64k count=40 2>/dev/null
+	sums=$(md5sum same text noise)
+	say filled
+	while read -r order && [ "$order" = check ]; do
+		[ "$(md5sum same text noise)" = "$sums" ] && say "sums right" ||
+			say "sums wrong"
+	done </dev/ttyS0
+}
+
+for word in $(sed -n 's/.*do=\([a-z,-]*\).*/\1/p' /proc/cmdline | tr , ' '); do
+	$word
+done
+if dmesg | grep -E 'WARNING:|BUG:|Oops|Call Trace|soft lockup|detected stall'; then
+	say unwell
+fi
+say "done"
+poweroff -f

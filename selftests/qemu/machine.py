@@ -1,0 +1,119 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""
+QEMU as a test drives it, in an emulated host: a machine with its serial
+line, and test points.
+"""
+
+import re
+import socket
+import subprocess
+import sys
+import time
+
+QEMU = 'qemu-system-x86_64'
+
+points = []
+
+
+def point(good, text):
+    """A test point."""
+    points.append(bool(good))
+    print(f'{"" if good else "not "}ok {len(points)} - {text}', flush=True)
+    return bool(good)
+
+
+def note(text):
+    """What can't be taken for a test point."""
+    for line in text.splitlines():
+        print(f'# {line}', flush=True)
+
+
+def finish():
+    """The plan, and the status."""
+    print(f'1..{len(points)}')
+    sys.exit(not all(points))
+
+
+def until(condition, seconds, step=0.1):
+    """Wait for it; what it said at the end."""
+    end = time.monotonic() + seconds
+    while True:
+        said = condition()
+        if said or time.monotonic() > end:
+            return said
+        time.sleep(step)
+
+
+class Machine:
+    """
+    One QEMU. ARGS are its command line but for what every machine here has: no
+    display, and a serial line that is kept.
+    """
+    PATIENCE = 300          # seconds; for what can only fail by never coming
+    count = 0
+
+    def __init__(self, *args, append=None, accel='kvm'):
+        Machine.count += 1
+        self.at = f'/tmp/machine{Machine.count}'
+        command = [QEMU, '-accel', accel, '-display', 'none', '-no-reboot',
+                   '-chardev', f'socket,id=line,path={self.at}.line,server=on,'
+                   f'wait=off,logfile={self.at}.log', '-serial', 'chardev:line']
+        if append is not None:
+            command += ['-kernel', '/work/vmlinuz',
+                        '-initrd', '/work/guest',
+                        '-append', 'console=ttyS0 panic=-1 quiet nowatchdog '
+                        + append]
+        with open(self.at + '.err', 'wb') as err:
+            self.process = subprocess.Popen(command + list(args), stdout=err,
+                                            stdin=subprocess.DEVNULL, stderr=err)
+        self.line = None
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+
+    def read(self, what='log'):
+        """All that came from the serial line; with err: what QEMU said."""
+        try:
+            with open(f'{self.at}.{what}', 'rb') as log:
+                return log.read().decode(errors='replace').replace('\r', '')
+        except FileNotFoundError:
+            return ''
+
+    def tell(self, text):
+        """A line to the guest's serial line."""
+        if not self.line:
+            self.line = socket.socket(socket.AF_UNIX)
+            self.line.connect(self.at + '.line')
+        self.line.sendall(text.encode() + b'\n')
+
+    def ended(self):
+        """Has QEMU ended?"""
+        return self.process.poll() is not None
+
+    def said(self, pattern, times=1):
+        """Wait until the guest has said it, so many times; the last match."""
+        def look():
+            found = list(re.finditer(pattern, self.read(), re.M))
+            return found[-1] if len(found) >= times else None
+        return until(lambda: look() or self.ended(), self.PATIENCE) and look()
+
+    def done(self):
+        """Wait for the guest to end, and well; what it said."""
+        try:
+            status = self.process.wait(self.PATIENCE)
+        except subprocess.TimeoutExpired:
+            status = None
+        return (status == 0 and re.search('^guest: done$', self.read(), re.M) and
+                not re.search('^guest: (unwell|.*wrong|.*no timer)', self.read(),
+                              re.M))
+
+    def tell_why(self):
+        """For a person, after a failure."""
+        note('\n'.join(['QEMU said:'] + self.read('err').splitlines()[-15:] +
+                       ['and the guest:'] + self.read().splitlines()[-25:] +
+                       [f'status {self.process.poll()}']))
