@@ -81,8 +81,6 @@ static bool zs_get(void)
 
 static void pool_free(struct lodge_pool *p)
 {
-	list_del(&p->list);
-	lodge_lru_del(&lru, &p->lru);
 	if (p->zs)
 		zs.destroy_pool(p->zs);
 	if (!IS_ERR_OR_NULL(p->tfm))
@@ -92,17 +90,20 @@ static void pool_free(struct lodge_pool *p)
 	kmem_cache_free(cache, p);
 }
 
-/* What it takes to compress, if it can be had. */
-static void pool_equip(struct lodge_pool *p)
+/* What it takes to compress, if this kernel has that. */
+static int pool_equip(struct lodge_pool *p)
 {
 	p->tfm = crypto_alloc_comp("lz4", 0, 0);
+	if (p->tfm == ERR_PTR(-ENOMEM))
+		return -ENOMEM;
 	if (IS_ERR(p->tfm) || !zs_get()) {
 		pr_info_once("guests' memory is not compressed: no zsmalloc, or no lz4 (modprobe zsmalloc lz4)\n");
-		return;
+		return 0;
 	}
 	p->buffer = kmalloc(PACKED_MAX, GFP_KERNEL_ACCOUNT);
 	if (p->buffer)
 		p->zs = zs.create_pool("lodge");
+	return p->zs ? 0 : -ENOMEM;
 }
 
 static struct lodge_pool *pool_new(struct mem_cgroup *memcg)
@@ -121,7 +122,11 @@ static struct lodge_pool *pool_new(struct mem_cgroup *memcg)
 	p->memcg = memcg;
 	if (memcg)
 		css_get(&memcg->css);
-	pool_equip(p);
+	/* One that doesn't compress would never do so. */
+	if (pool_equip(p)) {
+		pool_free(p);
+		return NULL;
+	}
 	list_add(&p->list, &pools);
 	lodge_lru_add(&lru, &p->lru);
 	return p;
@@ -168,8 +173,11 @@ bool lodge_pool_hold(struct lodge_pool *p)
 void lodge_pool_put(struct lodge_pool *p)
 {
 	mutex_lock(&pools_lock);
-	if (!--p->users)
+	if (!--p->users) {
+		list_del(&p->list);
+		lodge_lru_del(&lru, &p->lru);
 		pool_free(p);
+	}
 	mutex_unlock(&pools_lock);
 }
 
