@@ -96,13 +96,13 @@ static void io_work(struct work_struct *work)
 	/* What is written is memory that will be free. */
 	if (io->write)
 		flags = memalloc_noreclaim_save();
-	ret = io_iter(io->write, &kiocb, &iter);
+	/* Where it stops for an error it says so when it is to go on. */
+	do
+		ret = io_iter(io->write, &kiocb, &iter);
+	while (ret > 0 && iov_iter_count(&iter));
 	if (io->write)
 		memalloc_noreclaim_restore(flags);
-	if (ret == nr * PAGE_SIZE)
-		io->ret = 0;
-	else
-		io->ret = ret < 0 ? ret : -EIO;
+	io->ret = ret > 0 ? 0 : ret ?: -EIO;
 	complete(&io->done);
 }
 
