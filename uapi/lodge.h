@@ -126,7 +126,8 @@ struct lodge_memory_map {
  * @size: of this structure
  * @mask: which of LODGE_MEMORY_* are to be changed
  * @flags: what they become. Taking LODGE_MEMORY_MERGEABLE away gives each
- *	shared page a copy of its own, for which memory may be wanting
+ *	shared page a copy of its own, for which memory may be wanting; the flag
+ *	stays then
  * @reserved: 0
  */
 struct lodge_memory_set {

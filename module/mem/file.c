@@ -456,7 +456,16 @@ static long object_set(struct lodge_object *o, void __user *arg)
 	else
 		lodge_domain_remove(o->top);
 	inode_unlock(&o->inode);
-	return set.flags & LODGE_MEMORY_MERGEABLE ? 0 : lodge_object_unmerge(o);
+	if (set.flags & LODGE_MEMORY_MERGEABLE)
+		return 0;
+	ret = lodge_object_unmerge(o);
+	if (ret) {
+		/* Some are shared still: the flag says so. */
+		inode_lock(&o->inode);
+		lodge_domain_add(o->top);
+		inode_unlock(&o->inode);
+	}
+	return ret;
 }
 
 static long object_merge(struct lodge_object *o, void __user *arg)
