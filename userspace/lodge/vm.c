@@ -17,6 +17,7 @@
 #include "../../uapi/lodge.h"
 #include "control.h"
 #include "lodge.h"
+#include "oom.h"
 #include "pci.h"
 #include "term.h"
 #include "util.h"
@@ -127,6 +128,8 @@ static void add_memory(struct vm *vm)
 	unsigned int i;
 
 	mem_create(&vm->mem, vm->cfg->memory, memory_object(vm));
+	if (vm->mem.fd >= 0)
+		oom_expect(vm->cfg->memory);
 	if (vm->mem.fd < 0 && vm->cfg->merge && !strcmp(vm->cfg->merge, "on"))
 		mem_mergeable(&vm->mem);
 	for (i = 0; i < vm->mem.count; i++) {
