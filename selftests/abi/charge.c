@@ -3,22 +3,18 @@
  * What a VM uses is charged to the process that asked, and bounded: a child in
  * a memory cgroup makes VMs, and its account is looked at from outside.
  */
-#include <dirent.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
-#include <sys/klog.h>
-#include <sys/mount.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "cgroup.h"
+#include "klog.h"
 #include "object.h"
 #include "charge.guest.gen.h"
 
-#define ROOT		"/tmp/lodge-cgroup"
-#define GROUP		ROOT "/lodge-abi"
 #define VCPUS		64
 #define FIRST_GIB	4	/* those below are the payload's own */
 #define LAST_GIB	512
@@ -27,66 +23,10 @@
 #define LOG_SIZE	(64UL << 30)
 #define LOG_BYTES	(LOG_SIZE / 4096 / 8)
 
-/* A file of a cgroup: what it says behind @key, or all of it; text to write. */
-static long get(const char *file, const char *key)
-{
-	char path[128], text[8192], *at = text;
-	ssize_t n;
-	int fd;
-
-	snprintf(path, sizeof(path), GROUP "/%s", file);
-	fd = OK(open(path, O_RDONLY));
-	n = OK(read(fd, text, sizeof(text) - 1));
-	text[n] = 0;
-	close(fd);
-	if (key) {
-		at = strstr(text, key);
-		MUST(at, "%s has no %s", file, key);
-		at += strlen(key);
-	}
-	return atol(at);
-}
-
-static int put(const char *path, const char *fmt, long val)
-{
-	char text[64];
-	int fd = open(path, O_WRONLY), n, ret;
-
-	if (fd < 0)
-		return -1;
-	n = snprintf(text, sizeof(text), fmt, val);
-	ret = write(fd, text, n) == n ? 0 : -1;
-	close(fd);
-	return ret;
-}
-
-static void group_begin(void)
-{
-	mkdir(ROOT, 0700);
-	if (mount("none", ROOT, "cgroup2", 0, NULL))
-		test_skip("no cgroups in this kernel");
-	if (put(ROOT "/cgroup.subtree_control", "+memory", 0)) {
-		umount(ROOT);
-		test_skip("no memory controller in this kernel");
-	}
-	rmdir(GROUP);
-	OK(mkdir(GROUP, 0700));
-}
-
-static void group_end(void)
-{
-	int i;
-
-	/* The last task's way out of it takes a moment. */
-	for (i = 0; i < 100 && rmdir(GROUP); i++)
-		usleep(50000);
-	OK(umount(ROOT));
-}
-
 /* Bytes that the kernel has allocated for the group. */
 static long kernel_bytes(void)
 {
-	return get("memory.stat", "\nkernel ");
+	return group_get("memory.stat", "\nkernel ");
 }
 
 /* ---- the child ---- */
@@ -222,7 +162,7 @@ static pid_t child_begin(void (*body)(struct vm *vm, struct vcpu *v))
 
 		close(pair[0]);
 		line = pair[1];
-		if (put(GROUP "/cgroup.procs", "0", 0))
+		if (group_put(GROUP "/cgroup.procs", "0", 0))
 			_exit(1);
 		vm = vm_new(&payload);
 		/* Its user pages are charged now. */
@@ -291,23 +231,6 @@ TEST_TIMEOUT(charged, 60)
 	group_end();
 }
 
-/* Lines of the kernel's log since @fd was opened that say that it is not well. */
-static void log_is_clean(int fd)
-{
-	static const char *const bad[] = {
-		"WARNING:", "BUG:", "Oops", "page allocation failure",
-	};
-	char text[8192];
-	ssize_t n;
-	size_t i;
-
-	while ((n = read(fd, text, sizeof(text) - 1)) > 0) {
-		text[n] = 0;
-		for (i = 0; i < ARRAY_SIZE(bad); i++)
-			CHECK(!strstr(text, bad[i]), "%s", text);
-	}
-}
-
 /*
  * A limit that what @body makes goes beyond: an ioctl says ENOMEM, or the
  * kernel ends the process, as it does with any other one. What it says of that
@@ -319,23 +242,19 @@ static void runs_out(void (*body)(struct vm *vm, struct vcpu *v))
 	pid_t pid;
 
 	group_begin();
-	log = OK(open("/dev/kmsg", O_RDONLY | O_NONBLOCK));
-	OK(lseek(log, 0, SEEK_END));
 	pid = child_begin(body);
-	OK(put(GROUP "/memory.max", "%ld", get("memory.current", NULL) + (2L << 20)));
-	klogctl(8, NULL, 4);
+	OK(group_put(GROUP "/memory.max", "%ld", group_get("memory.current", NULL) + (2L << 20)));
+	log = klog_begin();
 	done = go_on();
 	status = child_end(pid);
-	klogctl(8, NULL, 7);
 	if (WIFSIGNALED(status)) {
 		CHECK_EQ(WTERMSIG(status), SIGKILL);
-		CHECK(get("memory.events", "oom_kill ") > 0);
+		CHECK(group_get("memory.events", "oom_kill ") > 0);
 	} else {
 		CHECK(done == -ENOMEM, "%d, not ENOMEM", done);
 	}
 	test_note("%s", WIFSIGNALED(status) ? "killed" : "ENOMEM");
-	log_is_clean(log);
-	close(log);
+	klog_end(log);
 	group_end();
 	/* Everybody else goes on. */
 	vm_free(vm_new(&payload));
@@ -377,13 +296,13 @@ static int fits(void)
 	pid = child_begin(big_object);
 	done = go_on();
 	if (done == 1) {
-		OK(put(GROUP "/memory.max", "%ld", get("memory.current", NULL) + limit));
+		OK(group_put(GROUP "/memory.max", "%ld", group_get("memory.current", NULL) + limit));
 		done = go_on();
 		if (done == 2)
 			done = go_on();
 		test_note("%ld kB of the kernel's for %ld kB", kernel_bytes() / 1024,
 			  OBJECT_PAGES * PAGE / 1024);
-		CHECK_EQ(get("memory.events", "oom_kill "), 0);
+		CHECK_EQ(group_get("memory.events", "oom_kill "), 0);
 		/* The pool is charged, too. */
 		CHECK(!shrinks || kernel_bytes() > OBJECT_PAGES * PAGE / 4);
 	}

@@ -21,6 +21,18 @@ static inline void parameter(const char *name, const char *value)
 	close(fd);
 }
 
+static inline long module_value(const char *name)
+{
+	char path[64], text[32] = "";
+	int fd;
+
+	snprintf(path, sizeof(path), "/sys/module/lodge/parameters/%s", name);
+	fd = OK(open(path, O_RDONLY));
+	OK(read(fd, text, sizeof(text) - 1));
+	close(fd);
+	return atol(text);
+}
+
 /* How much of a CPU the scan may have. */
 static inline void budget(const char *percent)
 {
