@@ -2,7 +2,7 @@
 /*
  * The runner: every test in a process of its own, bounded in time, TAP out.
  *
- *	abi [-l] [-t FACTOR] [GROUP | GROUP.TEST]...
+ *	abi [-l] [-t FACTOR] [-x GROUP]... [GROUP | GROUP.TEST]...
  */
 #include <cpuid.h>
 #include <fcntl.h>
@@ -129,11 +129,17 @@ static int run_one(const struct test *t, unsigned int seconds)
 	return WEXITSTATUS(status);
 }
 
+/* What -x leaves out. */
+static const char *left_out[16];
+
 static bool chosen(const struct test *t, int argc, char **argv)
 {
 	char full[128];
 	int i;
 
+	for (i = 0; i < ARRAY_SIZE(left_out) && left_out[i]; i++)
+		if (!strcmp(left_out[i], t->group))
+			return false;
 	if (!argc)
 		return true;
 	snprintf(full, sizeof(full), "%s.%s", t->group, t->name);
@@ -153,12 +159,12 @@ static int by_place(const void *a, const void *b)
 
 int main(int argc, char **argv)
 {
-	unsigned int n = 0, bad = 0, factor = 1;
+	unsigned int n = 0, bad = 0, factor = 1, out = 0;
 	const struct test *t;
 	bool list = false;
 	int c;
 
-	while ((c = getopt(argc, argv, "lt:")) != -1) {
+	while ((c = getopt(argc, argv, "lt:x:")) != -1) {
 		switch (c) {
 		case 'l':
 			list = true;
@@ -166,8 +172,12 @@ int main(int argc, char **argv)
 		case 't':
 			factor = atoi(optarg);
 			break;
+		case 'x':
+			if (out < ARRAY_SIZE(left_out))
+				left_out[out++] = optarg;
+			break;
 		default:
-			fprintf(stderr, "usage: %s [-l] [-t factor] [group[.test]]...\n",
+			fprintf(stderr, "usage: %s [-l] [-t factor] [-x group]... [group[.test]]...\n",
 				argv[0]);
 			return 2;
 		}
