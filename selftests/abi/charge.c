@@ -440,7 +440,7 @@ static void load_begin(struct loaded *g)
 	OK(fallocate(fd, 0, 0, GUESTS * share_bytes / 4 * 3));
 	OK(swap_set(fd));
 	group_begin();
-	OK(put(GROUP "/cgroup.procs", "0", 0));
+	OK(group_put(GROUP "/cgroup.procs", "0", 0));
 	/* Shares alone count, and nobody is waited for. */
 	parameter("balloon_tax", "0");
 	parameter("balloon_period_ms", "500");
@@ -449,8 +449,8 @@ static void load_begin(struct loaded *g)
 	parameter("balloon_budget", text);
 	for (i = 0; i < GUESTS; i++)
 		load_new(&g[i], i % 2 ? 2000 : 1000);
-	OK(put(GROUP "/memory.max", "%ld",
-	       get("memory.current", NULL) + budget + budget / 8));
+	OK(group_put(GROUP "/memory.max", "%ld",
+	       group_get("memory.current", NULL) + budget + budget / 8));
 	for (i = 0; i < GUESTS; i++)
 		MUST(!pthread_create(&g[i].thread, NULL, load_run, &g[i]));
 }
@@ -463,7 +463,7 @@ static void load_end(struct loaded *g)
 		*(volatile uint64_t *)(g[i].vm->mem + STOP) = 1;
 	for (i = 0; i < GUESTS; i++)
 		pthread_join(g[i].thread, NULL);
-	CHECK_EQ(get("memory.events", "oom_kill "), 0);
+	CHECK_EQ(group_get("memory.events", "oom_kill "), 0);
 	for (i = 0; i < GUESTS; i++) {
 		munmap(g[i].m, share_bytes);
 		close(g[i].fd);
@@ -473,7 +473,7 @@ static void load_end(struct loaded *g)
 	parameter("balloon_period_ms", "5000");
 	parameter("balloon_patience_ms", "30000");
 	parameter("balloon_budget", "0");
-	OK(put(ROOT "/cgroup.procs", "0", 0));
+	OK(group_put(ROOT "/cgroup.procs", "0", 0));
 	group_end();
 	OK(swap_set(-1));
 }
