@@ -3,13 +3,26 @@
  * Lodge memory in the hands of devices, and a swap file on one. The suite memory-io
  * runs these in a host with two disks, a device mapper and ext4.
  */
+#include <arpa/inet.h>
 #include <linux/dm-ioctl.h>
 #include <linux/fs.h>
+#include <linux/if_packet.h>
+#include <linux/if_tun.h>
 #include <linux/io_uring.h>
+#include <linux/vhost.h>
+#include <linux/virtio_config.h>
+#include <linux/virtio_net.h>
+#include <linux/virtio_ring.h>
+#include <net/ethernet.h>
+#include <net/if.h>
+#include <poll.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stddef.h>
+#include <sys/eventfd.h>
 #include <sys/mount.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
 
@@ -312,6 +325,310 @@ TEST(direct_any_state)
 	OK(swap_set(-1));
 	close(fd);
 	disk_free(&d);
+}
+
+/* ---- vhost ---- */
+
+#define TAP		"lodge0"
+#define RING		16
+#define RX		0
+#define TX		1
+/* Pages of the object: each ring, the headers of packets, and packets of a page. */
+#define RING_PAGE(q)	(q)
+#define HEAD_PAGE	2
+#define FIRST_PAGE	8	/* those before are swapped in together */
+#define NET_PAGES	48
+
+/* A queue of a virtio-net of ours, whose other half is vhost-net; in lodge memory. */
+struct queue {
+	struct vring ring;
+	int kick, call;
+	uint16_t seen;
+};
+
+struct net {
+	struct guest g;
+	struct queue q[2];
+	int vhost, tap, wire;
+	/* What each page has by now: the seed of fill(), 0 for zeroes. */
+	uint64_t seed[FIRST_PAGE + NET_PAGES];
+};
+
+/* What the kernel's side of the tap sends and gets. */
+static int wire_new(void)
+{
+	struct sockaddr_ll at = {
+		.sll_family = AF_PACKET, .sll_protocol = htons(ETH_P_ALL),
+	};
+	struct ifreq ifr = { .ifr_name = TAP };
+	int fd = socket(AF_PACKET, SOCK_RAW, 0);
+
+	if (fd < 0)
+		test_skip("no packet sockets in this kernel");
+	ifr.ifr_mtu = PAGE;
+	OK(ioctl(fd, SIOCSIFMTU, &ifr));
+	OK(ioctl(fd, SIOCGIFFLAGS, &ifr));
+	ifr.ifr_flags |= IFF_UP;
+	OK(ioctl(fd, SIOCSIFFLAGS, &ifr));
+	OK(setsockopt(fd, SOL_PACKET, PACKET_IGNORE_OUTGOING, &(int){ 1 }, sizeof(int)));
+	at.sll_ifindex = OK(if_nametoindex(TAP) ?: -1);
+	OK(bind(fd, (struct sockaddr *)&at, sizeof(at)));
+	return fd;
+}
+
+static int tap_new(void)
+{
+	struct ifreq ifr = { .ifr_name = TAP, .ifr_flags = IFF_TAP | IFF_NO_PI };
+	int fd = open("/dev/net/tun", O_RDWR | O_NONBLOCK), quiet;
+
+	if (fd < 0)
+		test_skip("no tun in this kernel");
+	OK(ioctl(fd, TUNSETIFF, &ifr));
+	/* Nobody else says anything there. */
+	quiet = open("/proc/sys/net/ipv6/conf/" TAP "/disable_ipv6", O_WRONLY);
+	if (quiet >= 0)
+		OK(write(quiet, "1", 1));
+	close(quiet);
+	return fd;
+}
+
+static void queue_new(struct net *n, int nr)
+{
+	struct queue *q = &n->q[nr];
+	uint8_t *at = n->g.m + RING_PAGE(nr) * PAGE;
+	struct vhost_vring_addr addr = { .index = nr };
+	struct vhost_vring_state num = { .index = nr, .num = RING };
+	struct vhost_vring_state base = { .index = nr };
+	struct vhost_vring_file file = { .index = nr };
+
+	vring_init(&q->ring, RING, at, 64);
+	addr.desc_user_addr = (uintptr_t)q->ring.desc;
+	addr.avail_user_addr = (uintptr_t)q->ring.avail;
+	addr.used_user_addr = (uintptr_t)q->ring.used;
+	OK(ioctl(n->vhost, VHOST_SET_VRING_NUM, &num));
+	OK(ioctl(n->vhost, VHOST_SET_VRING_BASE, &base));
+	OK(ioctl(n->vhost, VHOST_SET_VRING_ADDR, &addr));
+	file.fd = q->kick = OK(eventfd(0, 0));
+	OK(ioctl(n->vhost, VHOST_SET_VRING_KICK, &file));
+	file.fd = q->call = OK(eventfd(0, 0));
+	OK(ioctl(n->vhost, VHOST_SET_VRING_CALL, &file));
+	file.fd = n->tap;
+	OK(ioctl(n->vhost, VHOST_NET_SET_BACKEND, &file));
+}
+
+static void net_new(struct net *n)
+{
+	uint64_t features = 1ull << VIRTIO_F_VERSION_1 | 1ull << VHOST_NET_F_VIRTIO_NET_HDR;
+	const size_t size = (FIRST_PAGE + NET_PAGES) * PAGE;
+	struct {
+		struct vhost_memory head;
+		struct vhost_memory_region region;
+	} mem = { .head.nregions = 1 };
+
+	if (node_is_kvm())
+		test_skip("KVM owns no memory");
+	memset(n, 0, sizeof(*n));
+	n->vhost = open("/dev/vhost-net", O_RDWR);
+	if (n->vhost < 0)
+		test_skip("no vhost-net in this kernel");
+	need_lodge();
+	/* It goes with the process. */
+	OK(unshare(CLONE_NEWNET));
+	n->g = guest_new(size, "vhost");
+	n->tap = tap_new();
+	n->wire = wire_new();
+	mem.region.guest_phys_addr = AT;
+	mem.region.memory_size = size;
+	mem.region.userspace_addr = (uintptr_t)n->g.m;
+	OK(ioctl(n->vhost, VHOST_SET_OWNER, 0));
+	OK(ioctl(n->vhost, VHOST_SET_FEATURES, &features));
+	OK(ioctl(n->vhost, VHOST_SET_MEM_TABLE, &mem));
+	queue_new(n, RX);
+	queue_new(n, TX);
+}
+
+/* A header and a page, for one packet. */
+static void queue_add(struct net *n, int nr, int page)
+{
+	struct queue *q = &n->q[nr];
+	uint16_t flags = nr == RX ? VRING_DESC_F_WRITE : 0;
+
+	q->ring.desc[0] = (struct vring_desc) {
+		.addr = AT + HEAD_PAGE * PAGE + nr * 64, .flags = flags | VRING_DESC_F_NEXT,
+		.len = sizeof(struct virtio_net_hdr_mrg_rxbuf), .next = 1,
+	};
+	q->ring.desc[1] = (struct vring_desc) {
+		.addr = AT + page * PAGE, .len = PAGE, .flags = flags,
+	};
+	q->ring.avail->ring[q->ring.avail->idx % RING] = 0;
+	__atomic_store_n(&q->ring.avail->idx, q->ring.avail->idx + 1, __ATOMIC_RELEASE);
+	OK(write(q->kick, &(uint64_t){ 1 }, 8));
+}
+
+static void queue_wait(struct net *n, int nr, uint32_t len)
+{
+	struct queue *q = &n->q[nr];
+	struct pollfd p = { .fd = q->call, .events = POLLIN };
+	uint64_t calls;
+
+	while (__atomic_load_n(&q->ring.used->idx, __ATOMIC_ACQUIRE) == q->seen) {
+		MUST(OK(poll(&p, 1, 10000)) == 1, "vhost doesn't answer");
+		OK(read(q->call, &calls, 8));
+	}
+	MUST_EQ(q->ring.used->ring[q->seen++ % RING].len, len);
+}
+
+static void right(struct net *n, int page, const uint8_t *got, const char *where)
+{
+	static const uint8_t zeroes[PAGE];
+
+	MUST(n->seed[page] ? filled(got, n->seed[page]) : !memcmp(got, zeroes, PAGE),
+	     "page %d, seed %lu, %s: %#lx", page, n->seed[page], where, *(uint64_t *)got);
+}
+
+/* vhost reads a page: what comes out is what is in it. */
+static void net_send(struct net *n, int page)
+{
+	uint8_t got[PAGE];
+
+	queue_add(n, TX, page);
+	MUST_EQ(OK(recv(n->wire, got, PAGE, 0)), PAGE);
+	right(n, page, got, "sent");
+	queue_wait(n, TX, 0);
+}
+
+/* vhost writes one: the guest, and whoever else looks, finds that. */
+static void net_receive(struct net *n, int page, uint64_t seed)
+{
+	uint8_t packet[PAGE];
+
+	fill(packet, seed);
+	queue_add(n, RX, page);
+	MUST_EQ(OK(send(n->wire, packet, PAGE, 0)), PAGE);
+	queue_wait(n, RX, PAGE + sizeof(struct virtio_net_hdr_mrg_rxbuf));
+	n->seed[page] = seed;
+	MUST_EQ(peek(&n->g, page * PAGE), *(uint64_t *)packet);
+	right(n, page, n->g.m + page * PAGE, "received");
+}
+
+static void net_fill(struct net *n, int page, uint64_t seed)
+{
+	n->seed[page] = seed;
+	fill(n->g.m + page * PAGE, seed);
+}
+
+/* Pages become what @want is, each two of them alike. */
+static void net_become(struct net *n, unsigned int want, uint64_t seed)
+{
+	struct lodge_memory_discard d = {
+		.size = sizeof(d), .first = FIRST_PAGE, .count = NET_PAGES,
+	};
+	uint8_t *m;
+	int i;
+
+	for (i = FIRST_PAGE; i < FIRST_PAGE + NET_PAGES; i++) {
+		net_fill(n, i, want == LODGE_PAGE_SHARED ? seed + i / 2 : seed + i);
+		m = n->g.m + i * PAGE;
+		if (want == LODGE_PAGE_ZERO)
+			memset(m, 0, PAGE);
+		if (want == LODGE_PAGE_ZERO || want == LODGE_PAGE_DISCARDED)
+			n->seed[i] = 0;
+	}
+	if (want == LODGE_PAGE_SHARED || want == LODGE_PAGE_ZERO)
+		merge_at(n->g.fd, FIRST_PAGE, NET_PAGES);
+	if (want == LODGE_PAGE_SWAPPED)
+		OK(try_reclaim(n->g.fd, FIRST_PAGE + NET_PAGES, LODGE_RECLAIM_SWAP));
+	if (want == LODGE_PAGE_DISCARDED)
+		OK(ioctl(n->g.fd, LODGE_MEMORY_DISCARD, &d));
+	for (i = FIRST_PAGE; i < FIRST_PAGE + NET_PAGES; i++)
+		MUST(state(n->g.fd, i) == (int)want, "page %d: %d, not %u", i,
+		     state(n->g.fd, i), want);
+}
+
+/* vhost finds pages in each state, and its rings with them, and writes to some. */
+TEST_TIMEOUT(vhost, 60)
+{
+	static const uint8_t states[] = {
+		LODGE_PAGE_PRIVATE, LODGE_PAGE_SHARED, LODGE_PAGE_ZERO,
+		LODGE_PAGE_SWAPPED, LODGE_PAGE_DISCARDED,
+	};
+	unsigned int i, page, swap;
+	struct net n;
+
+	net_new(&n);
+	swap = OK(open("/tmp/lodge-swap", O_RDWR | O_CREAT | O_TRUNC, 0600));
+	OK(ftruncate(swap, 256 * PAGE));
+	OK(swap_set(swap));
+	for (i = 0; i < ARRAY_SIZE(states); i++) {
+		net_become(&n, states[i], 1000 * i + 1000);
+		for (page = FIRST_PAGE; page < FIRST_PAGE + NET_PAGES; page += 3)
+			net_send(&n, page);
+		net_become(&n, states[i], 1000 * i + 1500);
+		for (page = FIRST_PAGE; page < FIRST_PAGE + NET_PAGES; page += 3)
+			net_receive(&n, page, page + 100000);
+		/* Those beside them are what they were. */
+		for (page = FIRST_PAGE; page < FIRST_PAGE + NET_PAGES; page++)
+			right(&n, page, n.g.m + page * PAGE, "after all");
+	}
+	OK(ftruncate(n.g.fd, 0));
+	OK(swap_set(-1));
+}
+
+static void *net_disturb(void *arg)
+{
+	struct net *n = arg;
+	unsigned int i;
+
+	for (i = 0; __atomic_load_n(&n->vhost, __ATOMIC_RELAXED) >= 0; i++) {
+		merge(n->g.fd);
+		OK(try_reclaim(n->g.fd, i % 64, i % 3 ? 0 : LODGE_RECLAIM_SWAP));
+	}
+	return NULL;
+}
+
+/* And while they are merged, compressed and swapped all the time. */
+TEST_TIMEOUT(vhost_disturbed, 60)
+{
+	struct lodge_memory_info info = { .size = sizeof(info) };
+	struct lodge_memory_discard d = { .size = sizeof(d), .count = 1 };
+	unsigned int i, page, swap;
+	pthread_t thread;
+	struct net n;
+
+	net_new(&n);
+	swap = OK(open("/tmp/lodge-swap", O_RDWR | O_CREAT | O_TRUNC, 0600));
+	OK(ftruncate(swap, 256 * PAGE));
+	OK(swap_set(swap));
+	OK(-pthread_create(&thread, NULL, net_disturb, &n));
+	srandom(1);
+	for (i = 0; i < 1000; i++) {
+		page = FIRST_PAGE + random() % NET_PAGES;
+		/* Few seeds: there are equal ones. */
+		switch (random() % 8) {
+		case 0:
+			net_fill(&n, page, 1 + random() % 4);
+			break;
+		case 1:
+			d.first = page;
+			OK(ioctl(n.g.fd, LODGE_MEMORY_DISCARD, &d));
+			n.seed[page] = 0;
+			break;
+		case 2 ... 4:
+			net_receive(&n, page, 1 + random() % 4);
+			break;
+		default:
+			net_send(&n, page);
+		}
+	}
+	__atomic_store_n(&n.vhost, -1, __ATOMIC_RELAXED);
+	pthread_join(thread, NULL);
+	for (page = FIRST_PAGE; page < FIRST_PAGE + NET_PAGES; page++)
+		right(&n, page, n.g.m + page * PAGE, "at last");
+	OK(ioctl(n.g.fd, LODGE_MEMORY_INFO, &info));
+	CHECK(info.broken > 0 && info.swapped_in > 0, "%llu, %llu", info.broken,
+	      info.swapped_in);
+	OK(ftruncate(n.g.fd, 0));
+	OK(swap_set(-1));
 }
 
 /* ---- a swap file on a disk's file system ---- */
