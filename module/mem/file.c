@@ -198,12 +198,17 @@ out:
 /* The first page from @index on, before @end, that has data, or hasn't. */
 static pgoff_t seek(struct lodge_object *o, pgoff_t index, pgoff_t end, bool data)
 {
-	unsigned long i = index;
+	unsigned long at;
+	void *entry;
 
-	while (i < end && (!data || lodge_object_next(o, &i, end - 1))) {
-		if (lodge_entry_empty(lodge_object_entry(o, i)) != data)
-			return i;
-		i++;
+	for (; index < end; index = at + 1) {
+		at = index;
+		if (!lodge_object_find(o, &at, end - 1, &entry))
+			return data ? end : index;
+		if (!data && (at != index || lodge_entry_empty(entry)))
+			return index;
+		if (data && !lodge_entry_empty(entry))
+			return at;
 		cond_resched();
 	}
 	return end;

@@ -106,8 +106,10 @@ static void forget_held(struct lodge_layer *top)
 	struct page *page;
 
 	xa_for_each(&top->entries, index, page) {
+		/* Reclaim may have found it: then the reference is one that it counts. */
+		lock_page(page);
 		xa_erase(&top->entries, index);
-		put_page(page);
+		lodge_object_put(page);
 	}
 }
 
@@ -244,14 +246,14 @@ static void collapse(struct lodge_object *o)
 	}
 	down_write(&lodge_layers_lock);
 	list_del_init(&top->sibling);
-	WRITE_ONCE(top->parent, NULL);
+	/* Who is on the way down by RCU goes on; the object has a reference of its own. */
+	refcount_inc(&below->users);
 	top->object = NULL;
 	below->object = o;
 	/* As in branch(). */
 	smp_store_release(&o->top, below);
 	up_write(&lodge_layers_lock);
 	add_counts(below, top);
-	/* The reference that it had is the object's now. */
 	lodge_layer_put(top);
 }
 

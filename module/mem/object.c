@@ -187,6 +187,29 @@ bool lodge_object_next(struct lodge_object *o, unsigned long *index, pgoff_t las
 	return found;
 }
 
+/**
+ * lodge_object_find - the next place where an object has anything
+ * @o: the object
+ * @index: from where on; set to where
+ * @last: the last one that is looked at
+ * @entry: set to what there is
+ *
+ * Context: may sleep. What lodge_object_next() tells may be that of a moment at which layers
+ * were taken together; this isn't.
+ * Return: whether there is such.
+ */
+bool lodge_object_find(struct lodge_object *o, unsigned long *index, pgoff_t last,
+		       void **entry)
+{
+	bool found;
+
+	down_read(&o->chain);
+	found = lodge_object_next(o, index, last);
+	*entry = found ? lodge_object_entry(o, *index) : NULL;
+	up_read(&o->chain);
+	return found;
+}
+
 /** lodge_object_slow - whether to get a page takes long; as lodge_object_entry() */
 bool lodge_object_slow(struct lodge_object *o, pgoff_t index)
 {
@@ -408,10 +431,10 @@ static void give_up(struct lodge_object *o, pgoff_t index, struct page *page)
 	struct lodge_layer *top = o->top;
 	void *entry = xa_load(&top->entries, index);
 
-	/* While the page is locked what is there doesn't change. */
-	if (entry)
+	/* Who hides what is below waits for nobody before. */
+	if (entry && lodge_layer_is_still(top, index, entry, page))
 		lodge_layer_drop_locked(top, index, entry, page, top->parent ? ENTRY_CUT : NULL);
-	else
+	else if (!entry)
 		xa_cmpxchg(&top->entries, index, NULL, ENTRY_CUT,
 			   GFP_KERNEL_ACCOUNT | __GFP_NOFAIL);
 	lodge_object_put(page);
@@ -537,12 +560,10 @@ struct page *lodge_object_peek(struct lodge_object *o, pgoff_t index)
 	struct page *page;
 	int ret;
 
-	p.entry = lodge_object_entry(o, index);
-	if (lodge_entry_empty(p.entry))
-		return NULL;
-	/* Locked once, its contents are there. */
 	down_read(&o->chain);
-	page = lock(o, &p);
+	p.entry = lodge_object_entry(o, index);
+	/* Locked once, its contents are there. */
+	page = lodge_entry_empty(p.entry) ? NULL : lock(o, &p);
 	if (page && page == p.layer->zero) {
 		lodge_object_put(page);
 		page = NULL;
@@ -755,11 +776,12 @@ int lodge_object_unmerge(struct lodge_object *o)
 {
 	unsigned long index = 0;
 	struct page *page;
+	void *entry;
 	int ret;
 
-	for (; lodge_object_next(o, &index, ULONG_MAX); index++) {
+	for (; lodge_object_find(o, &index, ULONG_MAX, &entry); index++) {
 		cond_resched();
-		if (lodge_entry_state(lodge_object_entry(o, index)) != LODGE_PAGE_SHARED)
+		if (lodge_entry_state(entry) != LODGE_PAGE_SHARED)
 			continue;
 		if (fatal_signal_pending(current))
 			return -EINTR;

@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <jansson.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -78,7 +79,7 @@ bool control_dir(char *dir, size_t size, bool make)
 
 static void say(struct client *c, json_t *answer)
 {
-	char *text = answer ? json_dumps(answer, JSON_COMPACT) : NULL;
+	char *text = json_dumps(answer, JSON_COMPACT);
 
 	json_decref(answer);
 	if (!text)
@@ -122,6 +123,17 @@ static void pause_vcpus(struct client *c)
 	say_error(c, "a device keeps a vCPU: it runs on");
 }
 
+static void bye(struct client *c)
+{
+	pthread_mutex_lock(&ctl.lock);
+	if (ctl.console == c)
+		ctl.console = NULL;
+	pthread_mutex_unlock(&ctl.lock);
+	loop_remove(&ctl.vm->loop, &c->watch);
+	close(c->watch.fd);
+	free(c);
+}
+
 static void show(struct client *c, const void *data, size_t len)
 {
 	(void)!send(c->watch.fd, data, len, MSG_DONTWAIT | MSG_NOSIGNAL);
@@ -130,15 +142,19 @@ static void show(struct client *c, const void *data, size_t len)
 /* What it was, as far as it is kept, and what it will be. */
 static void give_console(struct client *c)
 {
+	struct pollfd gone = { .fd = ctl.console ? ctl.console->watch.fd : -1 };
 	size_t end;
 
+	/* One that waits for room isn't watched. */
+	if (poll(&gone, 1, 0) > 0 && gone.revents & POLLHUP)
+		bye(ctl.console);
 	pthread_mutex_lock(&ctl.lock);
 	end = ctl.written % HISTORY;
 	if (ctl.console) {
 		say_error(c, "somebody else has the console");
 	} else {
 		say_ok(c);
-		if (ctl.written > HISTORY)
+		if (ctl.written >= HISTORY)
 			show(c, ctl.history + end, HISTORY - end);
 		show(c, ctl.history, ctl.written < HISTORY ? ctl.written : end);
 		ctl.console = c;
@@ -156,12 +172,13 @@ static void give_console(struct client *c)
 void control_output(const void *data, size_t len)
 {
 	const char *p = data;
-	size_t i;
+	size_t i = len > HISTORY ? len - HISTORY : 0;
 
 	if (!ctl.vm)
 		return;
 	pthread_mutex_lock(&ctl.lock);
-	for (i = 0; i < len; i++)
+	/* A guest can name the same memory again and again. */
+	for (ctl.written += i; i < len; i++)
 		ctl.history[ctl.written++ % HISTORY] = p[i];
 	if (ctl.console)
 		show(ctl.console, data, len);
@@ -189,17 +206,6 @@ void control_room(void)
 		c->waits = false;
 		loop_add(&ctl.vm->loop, &c->watch);
 	}
-}
-
-static void bye(struct client *c)
-{
-	pthread_mutex_lock(&ctl.lock);
-	if (ctl.console == c)
-		ctl.console = NULL;
-	pthread_mutex_unlock(&ctl.lock);
-	loop_remove(&ctl.vm->loop, &c->watch);
-	close(c->watch.fd);
-	free(c);
 }
 
 static void request(struct client *c, const char *line, size_t len)
@@ -243,7 +249,7 @@ static bool requests(struct client *c)
 		c->len -= n + 1;
 		memmove(c->line, end + 1, c->len);
 	}
-	return c->len < sizeof(c->line);
+	return ctl.console == c || c->len < sizeof(c->line);
 }
 
 static void on_client(void *arg)

@@ -48,6 +48,12 @@ void daemon_begin(const char *log)
 	int fds[2], out = log ? open_output(log) : -1;
 	pid_t pid;
 
+	/* It may be one of those that are replaced. */
+	if (out >= 0 && out <= STDERR_FILENO) {
+		out = fcntl(out, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+		if (out < 0)
+			die("cannot write to %s: %s", log, strerror(errno));
+	}
 	if (pipe2(fds, O_CLOEXEC))
 		die("cannot make a pipe: %s", strerror(errno));
 	pid = fork();

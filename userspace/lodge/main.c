@@ -73,6 +73,8 @@ int main(int argc, char *argv[])
 	static struct vm vm;
 	char err[256];
 
+	/* Who reads a console may go; the machine stays. */
+	signal(SIGPIPE, SIG_IGN);
 	if (argc > 1 && client_knows(argv[1]))
 		return client_main(argc - 1, argv + 1);
 	switch (options_parse(&cfg, argc, argv, err, sizeof(err))) {
@@ -87,8 +89,6 @@ int main(int argc, char *argv[])
 	case OPTIONS_RUN:
 		break;
 	}
-	/* Who reads a console may go; the machine stays. */
-	signal(SIGPIPE, SIG_IGN);
 	if (cfg.daemon)
 		daemon_begin(cfg.log);
 	vm_create(&vm, &cfg);

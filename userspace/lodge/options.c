@@ -3,6 +3,7 @@
  * The command line, and nothing of what it leads to.
  */
 #include <getopt.h>
+#include <jansson.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -83,6 +84,15 @@ static int add_disk(struct config *cfg, char *arg)
 	return 0;
 }
 
+/* As JSON has it, which says the name to who asks. */
+static bool is_utf8(const char *text)
+{
+	json_t *string = json_string(text);
+
+	json_decref(string);
+	return string;
+}
+
 static enum options_action take(struct config *cfg, int opt, char *arg,
 				char *err, size_t size)
 {
@@ -102,6 +112,8 @@ static enum options_action take(struct config *cfg, int opt, char *arg,
 		if (!*arg || strlen(arg) >= LODGE_NAME_SIZE)
 			return fail(err, size, "--name %s: 1 to %d bytes are wanted",
 				    arg, LODGE_NAME_SIZE - 1);
+		if (!is_utf8(arg))
+			return fail(err, size, "--name: UTF-8 is wanted");
 		cfg->name = arg;
 		break;
 	case OPT_NODE:

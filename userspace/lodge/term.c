@@ -165,9 +165,13 @@ static void deliver(void)
 static void on_input(void *arg)
 {
 	uint8_t buf[sizeof(term.pending) / 2];
-	ssize_t i, n = read(STDIN_FILENO, buf, sizeof(buf));
+	ssize_t i, n;
 
 	(void)arg;
+	/* Of the same wait as keys from elsewhere: it comes again. */
+	if (term.npending)
+		return;
+	n = read(STDIN_FILENO, buf, sizeof(buf));
 	if (n < 0 && (errno == EINTR || errno == EAGAIN))
 		return;
 	if (n <= 0) {
