@@ -37,23 +37,21 @@ static pgoff_t block_base(pgoff_t index)
 }
 
 /*
- * Nothing there, or read: @seen. Discarded is all of it, or nothing: what a guest has given
- * up stays so if it uses what is beside it. Under the entries' lock.
+ * Nothing there, or read: @seen. What a guest has given up stays so if it uses what is
+ * beside it. Under the entries' lock.
  */
 static bool is_empty(struct lodge_layer *l, pgoff_t base, bool *seen)
 {
 	XA_STATE(xas, &l->entries, base);
-	unsigned int discarded = 0;
 	void *entry;
 
 	*seen = false;
 	xas_for_each(&xas, entry, base + LODGE_BLOCK_PAGES - 1) {
-		if (entry != ENTRY_HOLE && entry != ENTRY_DISCARDED && entry != ENTRY_CUT)
+		if (entry != ENTRY_HOLE && entry != ENTRY_CUT)
 			return false;
 		*seen |= entry == ENTRY_HOLE;
-		discarded += entry == ENTRY_DISCARDED;
 	}
-	return !discarded || discarded == LODGE_BLOCK_PAGES;
+	return true;
 }
 
 /* Nothing shows from below; nothing comes there, either. */
@@ -100,13 +98,11 @@ static struct page *new_block(struct lodge_layer *l, pgoff_t base)
 /* Under the entries' lock; all that it takes is there. */
 static void store_block(struct xa_state *xas, pgoff_t base, struct page *page)
 {
-	struct lodge_layer *l = container_of(xas->xa, struct lodge_layer, entries);
 	int i;
 
 	xas_set(xas, base);
 	for (i = 0; i < LODGE_BLOCK_PAGES; i++) {
-		if (xas_next(xas) == ENTRY_DISCARDED)
-			atomic_long_dec(&l->pages[LODGE_PAGE_DISCARDED]);
+		xas_next(xas);
 		xas_store(xas, page + i);
 		xas_set_mark(xas, LODGE_WRITTEN);
 	}

@@ -534,8 +534,11 @@ TEST_TIMEOUT(overcommit, 300)
 		test_note("%d shares: %lu MiB, %.3f of what is due, worst %+.3f",
 			  i % 2 ? 2000 : 1000, g[i].held / g[i].samples / 256,
 			  of_due(g, i), g[i].worst);
-	/* From 6.4 on a cgroup goes on reclaiming, whatever it is told that went. */
-	if (host_release() < 604)
+	/*
+	 * From 6.4 on a cgroup goes on reclaiming, whatever it is told that went. Where all takes
+	 * much longer but the policy's period, more happens in one of them.
+	 */
+	if (host_release() < 604 && test_factor == 1)
 		CHECK(ok, "not in %d times", tries);
 	load_end(g);
 }

@@ -149,6 +149,8 @@ static bool chosen(const struct test *t, int argc, char **argv)
 	return false;
 }
 
+unsigned int test_factor = 1;
+
 /* The order of the sources, which a section does not keep. */
 static int by_place(const void *a, const void *b)
 {
@@ -170,7 +172,7 @@ int main(int argc, char **argv)
 			list = true;
 			break;
 		case 't':
-			factor = atoi(optarg);
+			factor = test_factor = atoi(optarg);
 			break;
 		case 'x':
 			if (out < ARRAY_SIZE(left_out))

@@ -49,6 +49,8 @@ void test_fail(const char *file, int line, const char *fmt, ...)
 void test_cond(const char *file, int line, const char *cond,
 	       const char *fmt, ...) __attribute__((format(printf, 4, 5)));
 void test_die(void) __attribute__((noreturn));
+/* What -t says: how many times the usual a slow host may take. */
+extern unsigned int test_factor;
 void test_skip(const char *fmt, ...)
 	__attribute__((noreturn, format(printf, 1, 2)));
 void test_note(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
