@@ -34,6 +34,7 @@ struct client {
 	char line[CONTROL_LINE_MAX];
 	size_t len;
 	bool waits;		/* for room among the guest's keys */
+	struct client *next;
 };
 
 static struct {
@@ -43,6 +44,7 @@ static struct {
 	struct timespec since;
 	/* The console's output comes from vCPU threads. */
 	pthread_mutex_t lock;
+	struct client *all;
 	struct client *console;		/* who has it, or NULL */
 	char history[HISTORY];
 	size_t written;			/* all that there was */
@@ -125,6 +127,11 @@ static void pause_vcpus(struct client *c)
 
 static void bye(struct client *c)
 {
+	struct client **at;
+
+	for (at = &ctl.all; *at != c; at = &(*at)->next)
+		;
+	*at = c->next;
 	pthread_mutex_lock(&ctl.lock);
 	if (ctl.console == c)
 		ctl.console = NULL;
@@ -294,6 +301,8 @@ static void on_connect(void *arg)
 		return;
 	}
 	c->watch = (struct watch){ fd, on_client, c };
+	c->next = ctl.all;
+	ctl.all = c;
 	loop_add(&ctl.vm->loop, &c->watch);
 }
 

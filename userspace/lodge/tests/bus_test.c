@@ -44,7 +44,7 @@ static uint64_t get(struct bus *bus, uint64_t addr, unsigned int size)
 int main(void)
 {
 	uint64_t a = 0x1122334455667788, b = 2, val;
-	struct bus bus;
+	static struct bus bus;
 
 	bus_init(&bus);
 	check(get(&bus, 0, 4) == 0xffffffff, "an empty bus reads all ones");
