@@ -160,20 +160,23 @@ void *lodge_object_entry(struct lodge_object *o, pgoff_t index)
 }
 
 /**
- * lodge_object_next - find where an object may have anything
+ * lodge_object_find - the next place where an object has anything
  * @o: the object
  * @index: from where on; set to where
  * @last: the last one that is looked at
+ * @entry: set to what there is
  *
+ * Context: may sleep; layers aren't taken together meanwhile.
  * Return: whether there is such.
  */
-bool lodge_object_next(struct lodge_object *o, unsigned long *index, pgoff_t last)
+bool lodge_object_find(struct lodge_object *o, unsigned long *index, pgoff_t last,
+		       void **entry)
 {
 	struct lodge_layer *l;
 	bool found = false;
 
-	rcu_read_lock();
-	for (l = READ_ONCE(o->top); l; l = READ_ONCE(l->parent)) {
+	down_read(&o->chain);
+	for (l = o->top; l; l = l->parent) {
 		unsigned long at = *index;
 
 		if (xa_find(&l->entries, &at, last, XA_PRESENT)) {
@@ -181,31 +184,9 @@ bool lodge_object_next(struct lodge_object *o, unsigned long *index, pgoff_t las
 			last = at;
 		}
 	}
-	rcu_read_unlock();
 	if (found)
 		*index = last;
-	return found;
-}
-
-/**
- * lodge_object_find - the next place where an object has anything
- * @o: the object
- * @index: from where on; set to where
- * @last: the last one that is looked at
- * @entry: set to what there is
- *
- * Context: may sleep. What lodge_object_next() tells may be that of a moment at which layers
- * were taken together; this isn't.
- * Return: whether there is such.
- */
-bool lodge_object_find(struct lodge_object *o, unsigned long *index, pgoff_t last,
-		       void **entry)
-{
-	bool found;
-
-	down_read(&o->chain);
-	found = lodge_object_next(o, index, last);
-	*entry = found ? lodge_object_entry(o, *index) : NULL;
+	*entry = found ? lodge_object_entry(o, last) : NULL;
 	up_read(&o->chain);
 	return found;
 }

@@ -249,7 +249,6 @@ int lodge_object_fetch(struct lodge_object *o, pgoff_t index);
 struct page *lodge_object_try(struct lodge_object *o, pgoff_t index, bool write);
 struct page *lodge_object_peek(struct lodge_object *o, pgoff_t index);
 void *lodge_object_entry(struct lodge_object *o, pgoff_t index);
-bool lodge_object_next(struct lodge_object *o, unsigned long *index, pgoff_t last);
 bool lodge_object_find(struct lodge_object *o, unsigned long *index, pgoff_t last,
 		       void **entry);
 bool lodge_object_slow(struct lodge_object *o, pgoff_t index);
