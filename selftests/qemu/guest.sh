@@ -1,6 +1,6 @@
 #!/bin/busybox sh
-# shellcheck shell=dash
 # SPDX-License-Identifier: GPL-2.0-only
+# shellcheck shell=dash
 #
 # The init of a guest of QEMU's. The kernel's command line has do=WORD,WORD...; what
 # they find is said on the console, each line with "guest: " before it.
