@@ -301,10 +301,17 @@ static int notifier_test_young(struct mmu_notifier *mn, struct mm_struct *mm,
 			       address + PAGE_SIZE, 0, NULL);
 }
 
-/* The process is going, its memory still there: no vCPU will run again. */
+/*
+ * The process is going, its memory still there: no vCPU will run again. Nobody tells of
+ * what is unmapped after this, objects among it.
+ */
 static void notifier_release(struct mmu_notifier *mn, struct mm_struct *mm)
 {
-	lodge_npt_zap_all(notifier_vm(mn));
+	struct lodge_vm *vm = notifier_vm(mn);
+
+	lodge_npt_zap_all(vm);
+	lodge_mem_range(vm, LODGE_NPT_ZAP, 0, ULONG_MAX,
+			LODGE_RANGE_SLEEP | LODGE_RANGE_REMAPPED, NULL);
 }
 
 static const struct mmu_notifier_ops notifier_ops = {

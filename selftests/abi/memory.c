@@ -1088,3 +1088,37 @@ TEST(taken_away)
 	close(g.fd);
 	CHECK_EQ(peek(&g, PAGE), 3);
 }
+
+/* A VM whose process has gone, with the object: another one has the VM, and its balloon. */
+TEST(outlived)
+{
+	struct lodge_balloon_config c = {
+		.size = sizeof(c), .flags = LODGE_BALLOON_AUTO, .eventfd = -1,
+		.shares = 1000, .memory = 4 * PAGE,
+	};
+	int status, done[2];
+	char byte;
+
+	need_lodge();
+	OK(pipe(done));
+	if (!OK(fork())) {
+		struct guest g = guest_new(4 * PAGE, "");
+
+		poke(&g, PAGE, 1);
+		OK(ioctl(g.vm->fd, LODGE_BALLOON_SET, &c));
+		if (OK(fork()))
+			_exit(0);
+		close(g.fd);
+		OK(munmap(g.m, 4 * PAGE));
+		/* What the other one had is freed, by RCU. */
+		usleep(500000);
+		FAILS(EIO, ioctl(g.vm->fd, LODGE_BALLOON_SET, &c));
+		close(g.vm->fd);
+		MUST(write(done[1], "", 1) == 1);
+		_exit(0);
+	}
+	OK(wait(&status));
+	CHECK_EQ(status, 0);
+	close(done[1]);
+	CHECK(read(done[0], &byte, 1) == 1);
+}
