@@ -20,8 +20,10 @@
 #include <linux/lz4.h>
 #include <linux/memcontrol.h>
 #include <linux/module.h>
+#include <linux/page_counter.h>
 #include <linux/sched/mm.h>
 #include <linux/slab.h>
+#include <linux/swap.h>
 #include <linux/zsmalloc.h>
 
 #include "compat.h"
@@ -31,6 +33,9 @@
 #define PACKED_MAX	(PAGE_SIZE / 2)
 #define GFP_PACKED	(__GFP_KSWAPD_RECLAIM | __GFP_NOWARN | __GFP_HIGHMEM | \
 			 __GFP_MOVABLE | __GFP_ACCOUNT)
+
+/* A cgroup with room for so many pages is left alone: twice what the kernel charges at once. */
+#define ROOM		128ul
 
 static LIST_HEAD(pools);
 static DEFINE_MUTEX(pools_lock);
@@ -120,6 +125,7 @@ static struct lodge_pool *pool_new(struct mem_cgroup *memcg)
 	INIT_LIST_HEAD(&p->lru);
 	INIT_WORK(&p->work, lodge_reclaim_work);
 	p->memcg = memcg;
+	p->tight = jiffies;
 	if (memcg)
 		css_get(&memcg->css);
 	/* One that doesn't compress would never do so. */
@@ -380,33 +386,72 @@ static struct lodge_pool *find(struct mem_cgroup *memcg)
 }
 
 /**
+ * lodge_pool_count - count what could be compressed
+ * @p: of this pool; its mutex is held
+ */
+void lodge_pool_count(struct lodge_pool *p)
+{
+	unsigned long sum = 0;
+	struct lodge_layer *l;
+
+	list_for_each_entry(l, &p->layers, pool_list)
+		sum += atomic_long_read(&l->pages[LODGE_PAGE_PRIVATE]);
+	WRITE_ONCE(p->pages, sum);
+}
+
+/**
  * lodge_pool_pages - pages that could be compressed
  * @memcg: of this cgroup
  *
  * Context: any in which memory is reclaimed.
- * Return: how many; 0 if that can't be found out at the moment.
+ * Return: how many. Who finds none kills somebody: where that can't be found out at the
+ * moment there are some.
  */
 unsigned long lodge_pool_pages(struct mem_cgroup *memcg)
 {
-	struct lodge_layer *l;
-	unsigned long sum = 0;
 	struct lodge_pool *p;
+	unsigned long sum;
 
 	/* Shrinkers wait for nobody. */
 	if (!mutex_trylock(&pools_lock))
-		return 0;
+		return ROOM;
 	p = find(memcg);
+	/* Who reclaims counts. */
 	if (p && mutex_trylock(&p->mutex)) {
-		list_for_each_entry(l, &p->layers, pool_list)
-			sum += atomic_long_read(&l->pages[LODGE_PAGE_PRIVATE]);
-		p->pages = sum;
+		lodge_pool_count(p);
 		mutex_unlock(&p->mutex);
-	} else if (p) {
-		/* It is being reclaimed. */
-		sum = p->pages;
 	}
+	sum = p ? READ_ONCE(p->pages) : 0;
 	mutex_unlock(&pools_lock);
 	return sum;
+}
+
+/* Pages that may be charged to a cgroup before a limit is in the way: its own, or one above. */
+static unsigned long room(struct mem_cgroup *memcg)
+{
+	unsigned long least = ULONG_MAX, has, limit;
+	struct page_counter *c;
+
+	for (c = memcg ? &memcg->memory : NULL; c; c = c->parent) {
+		has = page_counter_read(c);
+		limit = min(READ_ONCE(c->max), READ_ONCE(c->high));
+		least = min(least, limit - min(has, limit));
+	}
+	return least;
+}
+
+/*
+ * From 6.4 on the reclaim of a cgroup doesn't count what a shrinker gave back, and
+ * goes on until nothing is left: it ends here, once the limit that it began for is out
+ * of the way. That of the host, and one that was asked for, are no such.
+ */
+static bool has_room(struct lodge_pool *p, struct mem_cgroup *memcg)
+{
+	if (room(memcg) < ROOM) {
+		p->tight = jiffies + HZ / 10;
+		return false;
+	}
+	return time_before(jiffies, p->tight) && !current_is_kswapd();
 }
 
 /**
@@ -417,26 +462,29 @@ unsigned long lodge_pool_pages(struct mem_cgroup *memcg)
  *
  * Context: any in which memory is reclaimed.
  * Return: how many went since this was asked the last time; 0: none, but somebody is at
- * it; -ENODATA: none, and nobody is; -EAGAIN if that can't be found out at the moment.
+ * it; -ENODATA: none, and nobody is, or no more are needed; -EAGAIN if that can't be found
+ * out at the moment.
  */
 long lodge_pool_wake(struct mem_cgroup *memcg, unsigned long want,
 		     struct workqueue_struct *queue)
 {
 	struct lodge_pool *p;
+	bool enough;
 	long n;
 
 	if (!mutex_trylock(&pools_lock))
 		return -EAGAIN;
 	p = find(memcg);
 	n = p ? atomic_long_xchg(&p->gone, 0) : 0;
-	if (p && want) {
+	enough = p && want && has_room(p, memcg);
+	if (p && want && !enough) {
 		/* It is for all who wait: each needs less, and asks again. */
 		if (atomic_long_read(&p->wanted) < want)
 			atomic_long_set(&p->wanted, want);
 		/* The work holds it. */
 		p->users += queue_work(queue, &p->work);
 	}
-	if (!n && !(p && work_busy(&p->work)))
+	if (!n && (enough || !p || !work_busy(&p->work)))
 		n = -ENODATA;
 	mutex_unlock(&pools_lock);
 	return n;

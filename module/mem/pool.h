@@ -24,10 +24,12 @@ struct zs_pool;
  * @work: reclaims what is wanted
  * @wanted: pages that shrinkers want
  * @gone: pages that went since they were told
+ * @tight: jiffies; some time after a limit of the cgroup was last in the way; under the
+ *	list's lock
  * @mutex: one reclaims at a time; protects the rest
  * @layers: in the order in which they are looked through
  * @nr: how many
- * @pages: how many private ones they had when that was last counted
+ * @pages: how many private ones they had when that was last counted; read without it
  * @bytes: memory that it took when that last changed; also read under RCU, of a pool
  *	that may be another one by then
  * @zs: compressed pages; NULL if there is no way to compress
@@ -40,6 +42,7 @@ struct lodge_pool {
 	struct mem_cgroup *memcg;
 	struct work_struct work;
 	atomic_long_t wanted, gone;
+	unsigned long tight;
 	struct mutex mutex;
 	struct list_head layers;
 	unsigned int nr;
@@ -58,6 +61,7 @@ int lodge_pool_read(struct lodge_layer *l, void *entry, struct page *page);
 int lodge_pool_unpack(struct lodge_layer *l, void *entry, struct page *page);
 void lodge_pool_free(struct lodge_layer *l, void *entry);
 void lodge_pool_moved(struct lodge_layer *from, struct lodge_layer *to, void *entry);
+void lodge_pool_count(struct lodge_pool *p);
 unsigned long lodge_pool_pages(struct mem_cgroup *memcg);
 long lodge_pool_wake(struct mem_cgroup *memcg, unsigned long want,
 		     struct workqueue_struct *queue);

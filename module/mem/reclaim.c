@@ -305,6 +305,7 @@ int lodge_reclaim(struct lodge_reclaim *r)
 	while (more && r->pages < r->want) {
 		if (mutex_lock_killable(&p->mutex))
 			return -EINTR;
+		lodge_pool_count(p);
 		/* Where there is nothing to be had of those, all others follow. */
 		ends += step(r, !r->cold && ends < 2);
 		/* The first end is that of a round that began somewhere. */
