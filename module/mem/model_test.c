@@ -343,8 +343,7 @@ static void fork_object(struct actor *a, int o)
 	for (page = 0; page < PAGES; page++)
 		if (mine[page])
 			atomic_dec(&a->m->users[o][page]);
-	fput(file);
-	flush_delayed_fput();
+	__fput_sync(file);
 	atomic_long_inc(&a->m->forked);
 }
 
@@ -535,9 +534,8 @@ static void model(struct kunit *test)
 	for (o = 0; o < OBJECTS; o++) {
 		for (i = 0; i < 2; i++)
 			vm_munmap(m->hva[o][i], SIZE);
-		fput(m->file[o]);
+		__fput_sync(m->file[o]);
 	}
-	flush_delayed_fput();
 	/* Another may have been at it. */
 	for (i = 0; i < 500 && READ_ONCE(d->users) > 1; i++)
 		msleep(20);

@@ -42,8 +42,7 @@ static void object_test_exit(struct kunit *test)
 	int i;
 
 	for (i = 0; i < 2; i++)
-		fput(p->file[i]);
-	flush_delayed_fput();
+		__fput_sync(p->file[i]);
 }
 
 static unsigned int state(struct lodge_object *o, pgoff_t index)
@@ -647,8 +646,7 @@ static void block(struct kunit *test)
 	lodge_object_drop(o, base, 2 * base);
 	fill(test, o, base + 1, 1);
 	KUNIT_EXPECT_TRUE(test, whole(o, base));
-	fput(file);
-	flush_delayed_fput();
+	__fput_sync(file);
 }
 
 /* A file that is what @o is now. */
@@ -723,8 +721,7 @@ static void forked(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, nr(c, LODGE_PAGE_PRIVATE), 2);
 	/* No block where anything shows from below. */
 	KUNIT_EXPECT_FALSE(test, lodge_block_may(o, 1, page));
-	fput(file);
-	flush_delayed_fput();
+	__fput_sync(file);
 	for (i = 0; i < 8; i++)
 		KUNIT_EXPECT_TRUE(test, is(o, i, i == 1 ? 101 : i + 1));
 }
@@ -766,15 +763,13 @@ static void fork_cut(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, is(o, 0, 1) && is(o, 3, 0) && is(o, 7, 0));
 	KUNIT_EXPECT_FALSE(test, is(o, 1, 0));
 	KUNIT_EXPECT_EQ(test, vfs_llseek(p->file[0], 2 * PAGE_SIZE, SEEK_DATA), -ENXIO);
-	fput(file);
-	flush_delayed_fput();
+	__fput_sync(file);
 	/* As it is when both are one again. */
 	file = fork_of(test, o);
 	c = lodge_object(file_inode(file));
 	KUNIT_EXPECT_EQ(test, depth(o), 2);
 	KUNIT_EXPECT_TRUE(test, is(c, 0, 1) && is(c, 3, 0) && is(o, 7, 0));
-	fput(file);
-	flush_delayed_fput();
+	__fput_sync(file);
 }
 
 /* Below, pages are merged, compressed and swapped as elsewhere, and come back for all. */
@@ -818,23 +813,20 @@ static void fork_states(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, is(c, 9, 4) && is(o, 9, 109) && is(o, 10, 5));
 	KUNIT_EXPECT_EQ(test, lodge_reclaim(&r), 0);
 	/* What is away goes with what it is in; the rest is one object's. */
-	fput(file);
-	flush_delayed_fput();
+	__fput_sync(file);
 	file = fork_of(test, o);
 	c = lodge_object(file_inode(file));
 	KUNIT_EXPECT_EQ(test, depth(o), 2);
 	for (i = 0; i < 16; i++)
 		KUNIT_EXPECT_TRUE(test, is(c, i, i == 3 ? 103 : i == 9 ? 109 : i / 2));
 	KUNIT_EXPECT_EQ(test, vfs_truncate(&file->f_path, 0), 0);
-	fput(file);
-	flush_delayed_fput();
+	__fput_sync(file);
 	for (i = 0; i < 16; i++)
 		KUNIT_EXPECT_TRUE(test, is(o, i, i == 3 ? 103 : i == 9 ? 109 : i / 2));
 	lodge_object_drop(o, 0, PAGES);
 	r.only = o->top->parent;
 	/* Hidden, but there: it goes with the next fork. */
-	fput(fork_of(test, o));
-	flush_delayed_fput();
+	__fput_sync(fork_of(test, o));
 	KUNIT_EXPECT_EQ(test, lodge_swap_stop(), 0);
 	fput(swap);
 }
@@ -863,8 +855,7 @@ static void fork_held(struct kunit *test)
 	/* Those that are left are like others. */
 	fill(test, o, 2, 1);
 	KUNIT_EXPECT_EQ(test, merge(test, c) + merge(test, o), 1);
-	fput(file);
-	flush_delayed_fput();
+	__fput_sync(file);
 }
 
 /* Children that come and go leave no layers; forks of forks do, and end somewhere. */
@@ -880,8 +871,7 @@ static void fork_depth(struct kunit *test)
 		reclaim(test, o, i % 3, false);
 		if (i % 5 == 0)
 			merge(test, o);
-		fput(fork_of(test, o));
-		flush_delayed_fput();
+		__fput_sync(fork_of(test, o));
 		KUNIT_EXPECT_EQ(test, depth(o), 2);
 	}
 	for (i = 0; i < 8; i++)
@@ -906,16 +896,13 @@ static void fork_depth(struct kunit *test)
 	one = file[n / 2];
 	for (i = 0; i < n; i++)
 		if (file[i] != one)
-			fput(file[i]);
-	flush_delayed_fput();
+			__fput_sync(file[i]);
 	last = lodge_object(file_inode(one));
-	fput(fork_of(test, last));
-	flush_delayed_fput();
+	__fput_sync(fork_of(test, last));
 	KUNIT_EXPECT_EQ(test, depth(last), 3);
 	for (i = 8; i < n / 2 && i < PAGES; i++)
 		KUNIT_EXPECT_TRUE(test, is(last, i, i));
-	fput(one);
-	flush_delayed_fput();
+	__fput_sync(one);
 	KUNIT_EXPECT_TRUE(test, is(o, 0, 96));
 }
 
