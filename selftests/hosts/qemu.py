@@ -37,9 +37,9 @@ def have_symbols(kernel):
 class Monitor:
     """QEMU's human monitor, through QMP."""
 
-    def __init__(self, path):
+    def __init__(self, path, patience=10):
         self.link = socket.socket(socket.AF_UNIX)
-        self.link.settimeout(10)
+        self.link.settimeout(patience)
         self.link.connect(path)
         self.stream = self.link.makefile('rwb')
         self.stream.readline()
@@ -63,6 +63,8 @@ class Monitor:
             answer = json.loads(line)
             if 'return' in answer:
                 return answer['return']
+            if 'error' in answer:
+                raise OSError(answer['error']['desc'])
 
     def ask(self, command):
         """One command as a person would type it."""

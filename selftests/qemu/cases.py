@@ -48,6 +48,101 @@ def boots():
     matrix(['pc'], ['off'], [1])
 
 
+class Guest(Machine):
+    """A guest that takes orders."""
+
+    def __init__(self, *args, cpus=1, **more):
+        super().__init__('-smp', str(cpus), *args, append='do=orders', **more)
+
+    def ready(self):
+        """Its init has come so far, and has something to write."""
+        return self.said('^guest: ready') and self.order(
+            'dd if=/dev/urandom of=noise bs=64k count=40 2>/dev/null') is not None
+
+    def over(self, good):
+        """It ends, and well; if anything wasn't good, why."""
+        if not self.ended():
+            self.tell(f'{self.orders + 1} end')
+        good &= point(self.done(), 'the guest ends well')
+        if not good:
+            self.tell_why()
+
+
+def job(machine, command, **arguments):
+    """A job of QEMU's: true if it went well."""
+    machine.monitor.execute(command, **{'job-id': command, **arguments})
+
+    def concluded():
+        jobs = machine.monitor.execute('query-jobs')
+        return [each for each in jobs if each['id'] == command and
+                each['status'] == 'concluded']
+    done = until(concluded, machine.PATIENCE)
+    if done:
+        machine.monitor.execute('job-dismiss', id=command)
+    if done and 'error' in done[0]:
+        note(done[0]['error'])
+    return done and 'error' not in done[0]
+
+
+def snapshot():
+    """savevm and loadvm: a guest is taken back to where it was."""
+    with open('/tmp/snapshot', 'wb'):
+        pass
+    with Guest('-m', '128', '-nic', 'none', cpus=2) as machine:
+        good = point(machine.ready(), 'a guest boots')
+        ask = machine.monitor.execute
+        ask('blockdev-add', **{'driver': 'file', 'node-name': 'file',
+                               'filename': '/tmp/snapshot'})
+        good &= point(job(machine, 'blockdev-create', options={
+            'driver': 'qcow2', 'file': 'file', 'size': 1 << 20}), 'and gets a file')
+        ask('blockdev-add', **{'driver': 'qcow2', 'node-name': 'disk', 'file': 'file'})
+        machine.order('writes; echo one >state; sleep 1')
+        good &= point(job(machine, 'snapshot-save', tag='one', vmstate='disk',
+                          devices=['disk']), 'it is saved while it computes')
+        good &= point(machine.order('echo two >state; sleep 1; cat state') == 'two',
+                      'and goes on')
+        for times in ('once', 'and again'):
+            # The line's log goes on; the guest's count of orders does not matter.
+            good &= point(job(machine, 'snapshot-load', tag='one', vmstate='disk',
+                              devices=['disk']), f'it is loaded {times}')
+            ask('cont')
+            good &= point(machine.order('cat state; n=$(cat rounds); until '
+                                        '[ "$(cat rounds)" -gt $((n + 1)) ]; do '
+                                        'sleep 0.1; done') == 'one',
+                          'is as it was, and computes on')
+        machine.order(': >stop; until [ -e stopped ]; do sleep 0.1; done; cpus')
+        machine.over(good)
+
+
+def migration():
+    """A guest that keeps writing moves to another QEMU of the same host."""
+    args = ['-m', '128', '-nic', 'none', '-machine', 'q35']
+    with Guest(*args, cpus=2) as source, \
+            Guest(*args, '-incoming', 'unix:/tmp/migrate', cpus=2) as target:
+        good = point(source.ready(), 'a guest boots')
+        source.order('writes; echo here >state; sleep 1')
+        source.monitor.execute('migrate-set-parameters', **{
+            'max-bandwidth': 1 << 40, 'downtime-limit': 3000})
+        until(lambda: os.path.exists('/tmp/migrate'), 30)
+        source.monitor.execute('migrate', uri='unix:/tmp/migrate')
+
+        def state():
+            said = source.monitor.execute('query-migrate')
+            return said if said['status'] in ('completed', 'failed') else None
+        said = until(state, source.PATIENCE, 0.5) or {'status': 'not over'}
+        good &= point(said['status'] == 'completed', 'it moves while it writes')
+        note(f'{said.get("downtime")} ms down, rounds: '
+             f'{said.get("ram", {}).get("dirty-sync-count")}')
+        target.orders = source.orders
+        good &= point(until(lambda: target.monitor.execute('query-status')['status']
+                            == 'running', 60), 'runs there')
+        good &= point(target.order('cat state; n=$(cat rounds); until '
+                                   '[ "$(cat rounds)" -gt $((n + 2)) ]; do sleep 0.1; '
+                                   'done') == 'here', 'and writes on')
+        target.order(': >stop; until [ -e stopped ]; do sleep 0.1; done; cpus')
+        target.over(good)
+
+
 def counters():
     """What lodge counts of its one machine."""
     said = subprocess.run(['lodgectl', 'stats', '--json'], stdout=subprocess.PIPE,

@@ -56,6 +56,31 @@ fill() {
 	done </dev/ttyS0
 }
 
+# What is told, one line each: a number, and a command, which may use other variables.
+orders() {
+	say ready
+	while read -r number line; do
+		[ "$line" != end ] || break
+		eval "$line"
+		say "did $number $?"
+	done </dev/ttyS0
+}
+
+# Memory is written over and over, and compared each time; until there is a file /tmp/stop.
+writes() {
+	(
+		n=0
+		while [ ! -e /tmp/stop ]; do
+			n=$((n + 1))
+			cat noise >copy
+			cmp -s noise copy || say "wrong copy"
+			echo $n >rounds
+			rm copy
+		done
+		: >/tmp/stopped
+	) &
+}
+
 for word in $(sed -n 's/.*do=\([a-z,-]*\).*/\1/p' /proc/cmdline | tr , ' '); do
 	$word
 done

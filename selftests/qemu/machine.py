@@ -1,14 +1,17 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """
-QEMU as a test drives it, in an emulated host: a machine with its serial
-line, and test points.
+QEMU as a test drives it, in an emulated host: a machine with its monitor and its
+serial line, and test points.
 """
 
+import os
 import re
 import socket
 import subprocess
 import sys
 import time
+
+from qemu import Monitor
 
 QEMU = 'qemu-system-x86_64'
 
@@ -47,7 +50,7 @@ def until(condition, seconds, step=0.1):
 class Machine:
     """
     One QEMU. ARGS are its command line but for what every machine here has: no
-    display, and a serial line that is kept.
+    display, a monitor, and a serial line that is kept.
     """
     PATIENCE = 300          # seconds; for what can only fail by never coming
     count = 0
@@ -56,6 +59,7 @@ class Machine:
         Machine.count += 1
         self.at = f'/tmp/machine{Machine.count}'
         command = [QEMU, '-accel', accel, '-display', 'none', '-no-reboot',
+                   '-qmp', f'unix:{self.at}.qmp,server=on,wait=off',
                    '-chardev', f'socket,id=line,path={self.at}.line,server=on,'
                    f'wait=off,logfile={self.at}.log', '-serial', 'chardev:line']
         if append is not None:
@@ -66,7 +70,9 @@ class Machine:
         with open(self.at + '.err', 'wb') as err:
             self.process = subprocess.Popen(command + list(args), stdout=err,
                                             stdin=subprocess.DEVNULL, stderr=err)
+        self.link = None
         self.line = None
+        self.orders = 0
 
     def __enter__(self):
         return self
@@ -76,13 +82,30 @@ class Machine:
             self.process.kill()
             self.process.wait()
 
+    def drain(self):
+        """A socket that nobody reads is full after some 280 bytes, and the UART waits."""
+        try:
+            while self.line and self.line.recv(4096, socket.MSG_DONTWAIT):
+                pass
+        except OSError:
+            pass
+
     def read(self, what='log'):
         """All that came from the serial line; with err: what QEMU said."""
+        self.drain()
         try:
             with open(f'{self.at}.{what}', 'rb') as log:
                 return log.read().decode(errors='replace').replace('\r', '')
         except FileNotFoundError:
             return ''
+
+    @property
+    def monitor(self):
+        """QMP, when it is there."""
+        if not self.link:
+            until(lambda: os.path.exists(self.at + '.qmp') or self.ended(), 20)
+            self.link = Monitor(self.at + '.qmp', self.PATIENCE)
+        return self.link
 
     def tell(self, text):
         """A line to the guest's serial line."""
@@ -90,6 +113,16 @@ class Machine:
             self.line = socket.socket(socket.AF_UNIX)
             self.line.connect(self.at + '.line')
         self.line.sendall(text.encode() + b'\n')
+
+    def order(self, command):
+        """Have a guest that takes orders do it; what it said, None if it failed."""
+        self.orders += 1
+        self.tell(f'{self.orders} {command}')
+        done = self.said(rf'^guest: did {self.orders} (\d+)$')
+        if not done or done[1] != '0':
+            return None
+        begin = self.read().rfind(f'{self.orders} {command}', 0, done.start())
+        return self.read()[begin:done.start()].partition('\n')[2].strip()
 
     def ended(self):
         """Has QEMU ended?"""
