@@ -73,6 +73,12 @@ void loop_add(struct loop *loop, struct watch *watch)
 	loop_ctl(loop, EPOLL_CTL_ADD, watch, EPOLLIN);
 }
 
+/** loop_add_output() - call watch->ready whenever there is room in watch->fd. */
+void loop_add_output(struct loop *loop, struct watch *watch)
+{
+	loop_ctl(loop, EPOLL_CTL_ADD, watch, EPOLLOUT);
+}
+
 /** loop_remove() - leave @watch alone until it is added again. */
 void loop_remove(struct loop *loop, struct watch *watch)
 {

@@ -7,7 +7,7 @@
 
 /**
  * struct watch - a descriptor that the I/O loop looks after
- * @fd: readable when there is something to do
+ * @fd: readable when there is something to do (or writable: loop_add_output())
  * @ready: called in the loop's thread
  * @arg: passed to @ready
  *
@@ -27,6 +27,7 @@ struct loop {
 
 void loop_init(struct loop *loop);
 void loop_add(struct loop *loop, struct watch *watch);
+void loop_add_output(struct loop *loop, struct watch *watch);
 void loop_remove(struct loop *loop, struct watch *watch);
 void loop_stop(struct loop *loop);
 void loop_run(struct loop *loop);

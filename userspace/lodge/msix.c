@@ -38,20 +38,38 @@ static bool masked(struct pci_dev *dev, const struct msix_vector *v)
 		v->entry[ENTRY_CONTROL] & ENTRY_MASKED;
 }
 
+/* Tell who raises a vector himself how that is done now. */
+static void tell(struct pci_dev *dev, struct msix_sink *sink)
+{
+	int fd = -1;
+
+	if (sink->vector < dev->nvectors &&
+	    !masked(dev, &dev->vector[sink->vector]))
+		fd = dev->vector[sink->vector].efd;
+	if (fd != sink->fd)
+		sink->route(sink, fd);
+	sink->fd = fd;
+}
+
 /* A vector may have come to life: route it, and deliver what waited. */
 static void vector_changed(struct pci_dev *dev, struct msix_vector *v)
 {
-	if (masked(dev, v))
-		return;
-	if (v->efd < 0) {
-		v->efd = event_create();
-		v->gsi = irq_msi_add(dev->vm, v->efd);
+	struct msix_sink *sink;
+
+	if (!masked(dev, v)) {
+		if (v->efd < 0) {
+			v->efd = event_create();
+			v->gsi = irq_msi_add(dev->vm, v->efd);
+		}
+		irq_msi_route(dev->vm, v->gsi,
+			      (uint64_t)v->entry[1] << 32 | v->entry[0], v->entry[2]);
+		if (v->pending)
+			event_signal(v->efd);
+		v->pending = false;
 	}
-	irq_msi_route(dev->vm, v->gsi,
-		      (uint64_t)v->entry[1] << 32 | v->entry[0], v->entry[2]);
-	if (v->pending)
-		event_signal(v->efd);
-	v->pending = false;
+	for (sink = dev->sinks; sink; sink = sink->next)
+		if (sink->vector == v - dev->vector)
+			tell(dev, sink);
 }
 
 /** msix_update() - the capability's control word was written. */
@@ -170,4 +188,41 @@ bool msix_raise(struct pci_dev *dev, uint16_t vector)
 		event_signal(v->efd);
 	pthread_mutex_unlock(&dev->msix_lock);
 	return true;
+}
+
+/**
+ * msix_sink_add() - somebody else raises a vector from here on
+ * @dev: with MSI-X
+ * @sink: its vector set, kept by the caller; it is told at once
+ */
+void msix_sink_add(struct pci_dev *dev, struct msix_sink *sink)
+{
+	pthread_mutex_lock(&dev->msix_lock);
+	sink->next = dev->sinks;
+	dev->sinks = sink;
+	sink->fd = -1;
+	tell(dev, sink);
+	pthread_mutex_unlock(&dev->msix_lock);
+}
+
+/** msix_sink_remove() - it is told nothing any more. */
+void msix_sink_remove(struct pci_dev *dev, struct msix_sink *sink)
+{
+	struct msix_sink **at;
+
+	pthread_mutex_lock(&dev->msix_lock);
+	for (at = &dev->sinks; *at && *at != sink; at = &(*at)->next)
+		;
+	if (*at)
+		*at = sink->next;
+	pthread_mutex_unlock(&dev->msix_lock);
+}
+
+/** msix_sink_vector() - it is another vector that @sink raises. */
+void msix_sink_vector(struct pci_dev *dev, struct msix_sink *sink, uint16_t vector)
+{
+	pthread_mutex_lock(&dev->msix_lock);
+	sink->vector = vector;
+	tell(dev, sink);
+	pthread_mutex_unlock(&dev->msix_lock);
 }

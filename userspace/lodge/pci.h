@@ -39,6 +39,21 @@ struct msix_vector {
 };
 
 /**
+ * struct msix_sink - somebody beside the launcher who raises a vector
+ * @vector: whose message it is; one that is none raises nothing
+ * @fd: what it was told last
+ * @route: the vector is raised by @fd from here on, or, where that is -1, has to
+ *	come through msix_raise(); the MSI-X table is locked
+ * @next: of the same device
+ */
+struct msix_sink {
+	uint16_t vector;
+	int fd;
+	void (*route)(struct msix_sink *sink, int fd);
+	struct msix_sink *next;
+};
+
+/**
  * struct pci_dev - one function 0 on bus 0
  * @vm: the machine
  * @slot: on the bus
@@ -54,6 +69,7 @@ struct msix_vector {
  * @msix_cap: offset of the capability, or 0
  * @vector: the MSI-X table
  * @nvectors: its entries
+ * @sinks: those who raise vectors themselves
  */
 struct pci_dev {
 	struct vm *vm;
@@ -69,6 +85,7 @@ struct pci_dev {
 	uint8_t msix_cap;
 	struct msix_vector *vector;
 	unsigned int nvectors;
+	struct msix_sink *sinks;
 	bool intx;
 };
 
@@ -87,6 +104,9 @@ void msix_table_write(struct pci_dev *dev, uint64_t off, uint64_t val,
 		      unsigned int size);
 uint64_t msix_pba_read(struct pci_dev *dev, uint64_t off, unsigned int size);
 bool msix_raise(struct pci_dev *dev, uint16_t vector);
+void msix_sink_add(struct pci_dev *dev, struct msix_sink *sink);
+void msix_sink_remove(struct pci_dev *dev, struct msix_sink *sink);
+void msix_sink_vector(struct pci_dev *dev, struct msix_sink *sink, uint16_t vector);
 bool msix_enabled(struct pci_dev *dev);
 void pci_intx(struct pci_dev *dev, bool level);
 uint64_t pci_cfg_read(struct pci_dev *dev, unsigned int off,

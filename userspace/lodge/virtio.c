@@ -32,8 +32,10 @@
 #define OFF_MSIX	0x4000
 #define OFF_PBA		0x5000
 #define AREA_SIZE	0x1000
-#define NOTIFY_SIZE	16
+#define NOTIFY_SIZE	64
 #define NOTIFY_STEP	2
+
+_Static_assert(NOTIFY_SIZE >= VIRTIO_QUEUES * NOTIFY_STEP, "a port for each queue");
 
 #define MAX_COMPLAINTS	8
 
@@ -67,6 +69,38 @@ void virtio_signal(struct virtio_dev *dev, unsigned int q)
 		interrupt(dev, queue->vector, ISR_QUEUE);
 }
 
+/** virtio_raise() - interrupt for queue @q, of which somebody else knows more. */
+void virtio_raise(struct virtio_dev *dev, unsigned int q)
+{
+	interrupt(dev, dev->queue[q].vector, ISR_QUEUE);
+}
+
+/**
+ * virtio_hand_over() - somebody else serves a queue from here on
+ * @dev: the device, dev->lock held
+ * @q: which
+ * @to: raises the interrupts; the queue's eventfd is its to listen to
+ */
+void virtio_hand_over(struct virtio_dev *dev, unsigned int q, struct msix_sink *to)
+{
+	struct virtio_queue *queue = &dev->queue[q];
+
+	loop_remove(&dev->vm->loop, &queue->notify);
+	queue->elsewhere = to;
+	to->vector = queue->vector;
+	msix_sink_add(&dev->pci, to);
+}
+
+/** virtio_take_back() - what virtio_hand_over() gave; nobody may be at it. */
+void virtio_take_back(struct virtio_dev *dev, unsigned int q)
+{
+	struct virtio_queue *queue = &dev->queue[q];
+
+	msix_sink_remove(&dev->pci, queue->elsewhere);
+	queue->elsewhere = NULL;
+	loop_add(&dev->vm->loop, &queue->notify);
+}
+
 /**
  * virtio_config_changed() - tell the driver that its configuration has
  * @dev: the device, dev->lock held
@@ -90,6 +124,8 @@ void virtio_broken(struct virtio_dev *dev, const char *why)
 		warn("virtio device in slot %u: %s; it waits for a reset",
 		     dev->pci.slot, why);
 	dev->status |= VIRTIO_CONFIG_S_NEEDS_RESET;
+	if (dev->ops->stop)
+		dev->ops->stop(dev);
 	for (i = 0; i < dev->ops->queues; i++)
 		dev->queue[i].vq.enabled = false;
 	interrupt(dev, dev->config_vector, ISR_CONFIG);
@@ -100,9 +136,11 @@ static void on_notify(void *arg)
 	struct virtio_queue *queue = arg;
 	struct virtio_dev *dev = queue->dev;
 
-	event_clear(queue->notify.fd);
 	pthread_mutex_lock(&dev->lock);
-	if (queue->vq.enabled && dev->status & VIRTIO_CONFIG_S_DRIVER_OK) {
+	/* One that was handed over meanwhile is not ours to clear. */
+	if (!queue->elsewhere)
+		event_clear(queue->notify.fd);
+	if (!queue->elsewhere && queue->vq.enabled && dev->status & VIRTIO_CONFIG_S_DRIVER_OK) {
 		/* A driver that never stops asking must not stop the rest. */
 		queue->vq.budget = queue->vq.size;
 		dev->ops->kick(dev, queue->index);
@@ -116,6 +154,8 @@ static void reset(struct virtio_dev *dev)
 {
 	unsigned int i;
 
+	if (dev->ops->stop)
+		dev->ops->stop(dev);
 	if (dev->ops->reset)
 		dev->ops->reset(dev);
 	for (i = 0; i < dev->ops->queues; i++) {
@@ -150,9 +190,12 @@ static void set_status(struct virtio_dev *dev, uint8_t status)
 	    (dev->acked & ~dev->offered || !virtio_has(dev, VIRTIO_F_VERSION_1)))
 		status &= ~VIRTIO_CONFIG_S_FEATURES_OK;
 	dev->status = status | (dev->status & VIRTIO_CONFIG_S_NEEDS_RESET);
-	if (fresh & VIRTIO_CONFIG_S_DRIVER_OK) {
+	if (fresh & VIRTIO_CONFIG_S_DRIVER_OK &&
+	    !(dev->status & VIRTIO_CONFIG_S_NEEDS_RESET)) {
 		unsigned int i;
 
+		if (dev->ops->start)
+			dev->ops->start(dev);
 		/* Requests may lie there from before. */
 		for (i = 0; i < dev->ops->queues; i++)
 			event_signal(dev->queue[i].notify.fd);
@@ -235,8 +278,11 @@ static void queue_write(struct virtio_dev *dev, uint64_t off, uint64_t val)
 		return;
 	queue = &dev->queue[dev->queue_sel];
 	vq = &queue->vq;
-	if (off == VIRTIO_PCI_COMMON_Q_MSIX)
+	if (off == VIRTIO_PCI_COMMON_Q_MSIX) {
 		queue->vector = check_vector(dev, val);
+		if (queue->elsewhere)
+			msix_sink_vector(&dev->pci, queue->elsewhere, queue->vector);
+	}
 	/*
 	 * A queue in use stays where it is until a reset; one of a broken
 	 * device may still get requests back.

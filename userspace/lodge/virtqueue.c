@@ -141,16 +141,46 @@ int vq_pop(struct virtqueue *vq, struct vq_chain *chain)
 	return 1;
 }
 
-/** vq_push() - give request @head back, @written bytes written to it. */
-void vq_push(struct virtqueue *vq, uint16_t head, uint32_t written)
+/**
+ * vq_unpop() - the last requests that were taken wait again
+ * @vq: the queue
+ * @n: how many; none of them was given back
+ */
+void vq_unpop(struct virtqueue *vq, uint16_t n)
+{
+	vq->last_avail -= n;
+	vq->budget += n;
+}
+
+/**
+ * vq_fill() - prepare to give a request back: vq_publish() does
+ * @vq: the queue
+ * @n: its number among those that go back together
+ * @head: the request
+ * @written: bytes written to it
+ */
+void vq_fill(struct virtqueue *vq, uint16_t n, uint16_t head, uint32_t written)
 {
 	struct vring_used_elem *e =
-		&vq->used->ring[vq->used_idx & (vq->size - 1)];
+		&vq->used->ring[(uint16_t)(vq->used_idx + n) & (vq->size - 1)];
 
 	WRITE_ONCE(e->id, head);
 	WRITE_ONCE(e->len, written);
+}
+
+/** vq_publish() - @n requests that vq_fill() prepared are the driver's again. */
+void vq_publish(struct virtqueue *vq, uint16_t n)
+{
 	atomic_thread_fence(memory_order_release);
-	WRITE_ONCE(vq->used->idx, ++vq->used_idx);
+	vq->used_idx += n;
+	WRITE_ONCE(vq->used->idx, vq->used_idx);
+}
+
+/** vq_push() - give request @head back, @written bytes written to it. */
+void vq_push(struct virtqueue *vq, uint16_t head, uint32_t written)
+{
+	vq_fill(vq, 0, head, written);
+	vq_publish(vq, 1);
 }
 
 /** vq_should_signal() - does the driver want to hear of what was pushed? */

@@ -56,6 +56,9 @@ struct vq_chain {
 
 int vq_enable(struct virtqueue *vq);
 int vq_pop(struct virtqueue *vq, struct vq_chain *chain);
+void vq_unpop(struct virtqueue *vq, uint16_t n);
+void vq_fill(struct virtqueue *vq, uint16_t n, uint16_t head, uint32_t written);
+void vq_publish(struct virtqueue *vq, uint16_t n);
 void vq_push(struct virtqueue *vq, uint16_t head, uint32_t written);
 bool vq_should_signal(struct virtqueue *vq);
 bool vq_sleep(struct virtqueue *vq);

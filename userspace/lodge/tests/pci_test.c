@@ -199,6 +199,44 @@ static void test_msix(void)
 		msix_refuses(table, refused[i].off, refused[i].size);
 }
 
+static int told;
+
+static void route(struct msix_sink *sink, int fd)
+{
+	(void)sink;
+	told = fd;
+}
+
+/* Who raises a vector himself hears when he may. */
+static void test_sink(void)
+{
+	struct msix_sink sink = { .vector = 1, .route = route };
+	uint32_t table = (ecam(1, BAR0) & ~0xfu) + 0x100;
+	unsigned int cap = ecam(1, PCI_CAPABILITY_LIST) & 0xff;
+
+	told = -2;
+	msix_sink_add(&a, &sink);
+	check(told == fake_msi[0].efd, "a vector in use is raised by its eventfd");
+	mem_set(table + 28, 1);
+	check(told == -1, "not while it is masked");
+	mem_set(table + 28, 0);
+	check(told == fake_msi[0].efd, "but after that");
+	ecam_set(1, cap + 2, 0, 2);
+	check(told == -1, "nor without MSI-X");
+	ecam_set(1, cap + 2, PCI_MSIX_FLAGS_ENABLE, 2);
+	check(told == fake_msi[0].efd, "but with it");
+	msix_sink_vector(&a, &sink, 2);
+	check(told == -1, "another vector is masked");
+	msix_sink_vector(&a, &sink, MSIX_NONE);
+	check(told == -1, "none is none");
+	msix_sink_vector(&a, &sink, 1);
+	check(told == fake_msi[0].efd, "the first one again");
+	msix_sink_remove(&a, &sink);
+	mem_set(table + 28, 1);
+	check(told == fake_msi[0].efd && !a.sinks, "who has gone hears nothing");
+	mem_set(table + 28, 0);
+}
+
 static void test_intx(void)
 {
 	pci_intx(&a, true);
@@ -218,6 +256,7 @@ int main(void)
 	test_config();
 	test_bars();
 	test_msix();
+	test_sink();
 	test_intx();
 	return done();
 }

@@ -162,6 +162,26 @@ static void test_used(void)
 	      "a spent budget ends the turn");
 }
 
+static void test_groups(void)
+{
+	set(0, DATA, 16, 0, 0);
+	set(1, DATA, 16, 0, 0);
+	memset(ram + USED, 0, 6 + 8 * SIZE);
+	pop(0);
+	avail->idx = 2;
+	avail->ring[1] = 1;
+	check(vq_pop(&vq, &chain) == 1 && chain.head == 1, "a second request");
+	vq_unpop(&vq, 2);
+	check(vq_pop(&vq, &chain) == 1 && chain.head == 0 &&
+	      vq_pop(&vq, &chain) == 1 && chain.head == 1, "both can be taken again");
+	vq_fill(&vq, 0, 0, 5);
+	vq_fill(&vq, 1, 1, 6);
+	check(used->idx == 0, "prepared, they are not given back");
+	vq_publish(&vq, 2);
+	check(used->idx == 2 && used->ring[0].len == 5 && used->ring[1].id == 1 &&
+	      used->ring[1].len == 6, "published, both are at once");
+}
+
 static void test_iov(void)
 {
 	char a[3] = "abc", b[4] = "defg", c[8] = "";
@@ -181,6 +201,7 @@ int main(void)
 	test_chains();
 	test_indirect();
 	test_used();
+	test_groups();
 	test_iov();
 	return done();
 }
