@@ -3,7 +3,7 @@
  * Interrupts. The chips are in the kernel; this file owns the routing table:
  * GSI 0 to 15 reach both the PICs and the I/O APIC, 16 to 23 the I/O APIC,
  * and those from 24 on are message-signalled, each with an eventfd of its
- * own, so that a device (or, later, a vhost worker) raises one by a write.
+ * own, so that a device, or the kernel in its place (vhost.c), raises one by it.
  */
 #include <errno.h>
 #include <linux/kvm.h>

@@ -59,6 +59,8 @@
 
 #define MAX_CPUS		255
 #define MAX_DISKS		24
+#define MAX_NETS		8
+#define NET_MAX_PAIRS		8
 
 /*
  * How a run ends, as the process's exit status. A guest's own status (see
@@ -76,6 +78,13 @@ enum {
 struct disk_config {
 	const char *path;
 	bool readonly;
+};
+
+struct net_config {
+	const char *tap;	/* its name; NULL: through passt */
+	bool has_mac;
+	uint8_t mac[6];
+	unsigned int queues;	/* pairs */
 };
 
 /* What guest memory is made of; by default lodge's, if the node has it. */
@@ -109,6 +118,9 @@ struct config {
 	const char *merge;	/* "on", "off", or with whom; NULL: not said */
 	struct disk_config disk[MAX_DISKS];
 	unsigned int ndisks;
+	struct net_config net[MAX_NETS];
+	unsigned int nnets;
+	uint32_t vsock;		/* its CID, or 0 */
 	struct balloon_config balloon;
 };
 
@@ -218,6 +230,8 @@ struct console;
 struct console *console_create(struct vm *vm, int fd);
 void console_show(struct console *con);
 size_t console_input(void *console, const uint8_t *data, size_t len);
+void net_create(struct vm *vm, const struct net_config *cfg);
 void rng_create(struct vm *vm);
+void vsock_create(struct vm *vm, uint32_t cid);
 
 #endif

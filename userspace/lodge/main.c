@@ -9,7 +9,8 @@
  * Threads: one for each vCPU, which does nothing but KVM_RUN and what its
  * exits ask for (vcpu.c), and the main one, which waits in the I/O loop
  * (loop.c). A device is one file. It answers on a bus (bus.c) in vCPU
- * threads, and does its work in the loop.
+ * threads, and does its work in the loop, unless the kernel does: that of
+ * networks on taps and of vsock (vhost.c).
  *
  * Locks: each device has one, held while a function of the device runs. A
  * lock of a device may be held when one of the interrupt path is taken (PCI
@@ -48,6 +49,10 @@ static const char usage[] =
 "                     (default, with lodge); NAME, with those of that NAME only;\n"
 "                     off\n"
 "  --disk FILE[,ro]   raw disk image or block device; may be repeated\n"
+"  --net tap=NAME[,mac=ADDR][,queues=N]\n"
+"                     network device on a tap, by vhost-net; may be repeated\n"
+"  --net user[,mac=ADDR]    network device without privileges, through passt\n"
+"  --vsock CID        sockets between host and guest (AF_VSOCK), by vhost-vsock\n"
 "  --balloon SIZE     what the guest shall have of its RAM; auto: as the\n"
 "                     hypervisor computes it for all machines of a user\n"
 "  --balloon-floor SIZE     never less than this\n"

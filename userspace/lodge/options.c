@@ -7,6 +7,8 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <linux/vm_sockets.h>
 
 #include "../../uapi/lodge.h"
 #include "options.h"
@@ -24,7 +26,7 @@ enum {
 	OPT_MEMORY_BACKING, OPT_MERGE, OPT_DISK, OPT_NAME, OPT_NODE, OPT_OUTPUT, OPT_STATUS, OPT_CONSOLE,
 	OPT_EXIT_PORT, OPT_DAEMON, OPT_LOG, OPT_BALLOON, OPT_BALLOON_FLOOR, OPT_BALLOON_SHARES,
 	OPT_BALLOON_DOMAIN,
-	OPT_BALLOON_CONTROL, OPT_HELP, OPT_VERSION
+	OPT_BALLOON_CONTROL, OPT_NET, OPT_VSOCK, OPT_HELP, OPT_VERSION
 };
 
 static const struct option options[] = {
@@ -49,6 +51,8 @@ static const struct option options[] = {
 	{ "balloon-shares", required_argument, NULL, OPT_BALLOON_SHARES },
 	{ "balloon-domain", required_argument, NULL, OPT_BALLOON_DOMAIN },
 	{ "balloon-control", required_argument, NULL, OPT_BALLOON_CONTROL },
+	{ "net", required_argument, NULL, OPT_NET },
+	{ "vsock", required_argument, NULL, OPT_VSOCK },
 	{ "help", no_argument, NULL, OPT_HELP },
 	{ "version", no_argument, NULL, OPT_VERSION },
 	{ 0 }
@@ -96,6 +100,7 @@ static bool is_utf8(const char *text)
 static enum options_action take(struct config *cfg, int opt, char *arg,
 				char *err, size_t size)
 {
+	char given[128], why[128];
 	unsigned long n;
 
 	switch (opt) {
@@ -195,6 +200,19 @@ static enum options_action take(struct config *cfg, int opt, char *arg,
 		break;
 	case OPT_BALLOON_CONTROL:
 		cfg->balloon.control = arg;
+		break;
+	case OPT_NET:
+		/* It is cut into pieces. */
+		snprintf(given, sizeof(given), "%s", arg);
+		if (net_option(cfg, arg, why, sizeof(why)))
+			return fail(err, size, "--net %s: %s", given, why);
+		break;
+	case OPT_VSOCK:
+		/* Lower ones have a meaning; the highest is any. */
+		if (parse_uint(arg, UINT32_MAX - 1, &n) || n <= VMADDR_CID_HOST)
+			return fail(err, size, "--vsock %s: a number from %d to %u is wanted",
+				    arg, VMADDR_CID_HOST + 1, UINT32_MAX - 1);
+		cfg->vsock = n;
 		break;
 	case OPT_DISK:
 		if (add_disk(cfg, arg))

@@ -9,6 +9,7 @@ enum options_action {
 	OPTIONS_RUN, OPTIONS_HELP, OPTIONS_VERSION, OPTIONS_ERROR
 };
 
+int net_option(struct config *cfg, char *arg, char *err, size_t size);
 enum options_action options_parse(struct config *cfg, int argc,
 				  char *const argv[], char *err, size_t size);
 

@@ -215,6 +215,10 @@ void vm_create(struct vm *vm, const struct config *cfg)
 	rng_create(vm);
 	for (i = 0; i < cfg->ndisks; i++)
 		blk_create(vm, &cfg->disk[i], i);
+	for (i = 0; i < cfg->nnets; i++)
+		net_create(vm, &cfg->net[i]);
+	if (cfg->vsock)
+		vsock_create(vm, cfg->vsock);
 	if (cfg->balloon.present)
 		balloon_create(vm, &cfg->balloon);
 

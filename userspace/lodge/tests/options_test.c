@@ -98,6 +98,12 @@ static void test_run(void)
 	check(parse("run --kernel k --merge web") == OPTIONS_RUN &&
 	      cfg.backing == MEMORY_LODGE && !strcmp(cfg.merge, "web"),
 	      "merged with some");
+	check(parse("run --kernel k --net tap=tap0,queues=4,mac=02:0a:00:00:00:Ff --net user --net user,mac=02:00:00:00:00:01 --vsock 3")
+	      == OPTIONS_RUN && cfg.nnets == 3 && cfg.vsock == 3, "networks, and vsock");
+	check(!strcmp(cfg.net[0].tap, "tap0") && cfg.net[0].queues == 4 &&
+	      cfg.net[0].has_mac && cfg.net[0].mac[1] == 0xa && cfg.net[0].mac[5] == 0xff &&
+	      !cfg.net[1].tap && !cfg.net[1].has_mac && cfg.net[1].queues == 1 &&
+	      cfg.net[2].has_mac, "as they were asked for");
 	check(parse("--help") == OPTIONS_HELP, "--help");
 	check(parse("run -h") == OPTIONS_HELP, "run -h");
 	check(parse("--version") == OPTIONS_VERSION, "--version");
@@ -121,6 +127,22 @@ static void test_errors(void)
 		"run --kernel k --merge 0123456789012345678901234567890x",
 		"run --kernel k --memory-backing anonymous --merge web",
 		"run --kernel k word", "run word --kernel k",
+		"run --kernel k --net bridge", "run --kernel k --net tap",
+		"run --kernel k --net tap=", "run --kernel k --net tap=a/b",
+		"run --kernel k --net tap=a%d", "run --kernel k --net tap=..",
+		"run --kernel k --net tap=sixteencharacter",
+		"run --kernel k --net tap=a --net user --net tap=a",
+		"run --kernel k --net user,queues=2", "run --kernel k --net tap=a,queues=0",
+		"run --kernel k --net tap=a,queues=9", "run --kernel k --net user,mtu=9000",
+		"run --kernel k --net user,", "run --kernel k --net user,mac=",
+		"run --kernel k --net user,mac=02:00:00:00:00",
+		"run --kernel k --net user,mac=02:00:00:00:00:0g",
+		"run --kernel k --net user,mac=02:00:00:00:00:01:02",
+		"run --kernel k --net user,mac=03:00:00:00:00:01",
+		"run --kernel k --net user,mac=00:00:00:00:00:00",
+		"run --kernel k --net user,mac=02:00:00:00:00:01 --net tap=b,mac=02:00:00:00:00:01",
+		"run --kernel k --vsock 2", "run --kernel k --vsock 4294967295",
+		"run --kernel k --vsock x",
 	};
 	char many[4096] = "run --kernel k";
 	unsigned int i;
@@ -132,6 +154,12 @@ static void test_errors(void)
 		strcat(many, " --disk d");
 	check(parse(many) == OPTIONS_RUN, "as many disks as there can be");
 	strcat(many, " --disk d");
+	check(parse(many) == OPTIONS_ERROR, "and one too many: %s", err);
+	strcpy(many, "run --kernel k");
+	for (i = 0; i < MAX_NETS; i++)
+		strcat(many, " --net user");
+	check(parse(many) == OPTIONS_RUN, "as many networks");
+	strcat(many, " --net user");
 	check(parse(many) == OPTIONS_ERROR, "and one too many: %s", err);
 }
 

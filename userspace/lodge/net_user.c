@@ -1,0 +1,379 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * A network without privileges: passt, a child of the launcher, is the guest's
+ * gateway, DHCP and name server, and carries its connections as ordinary sockets
+ * of the user. It speaks over a stream socket: each frame with its length before
+ * it, four bytes, big-endian. Frames are copied between that and the rings in
+ * the I/O thread.
+ *
+ * Both sides are strangers. The guest's frames are judged by what was read once;
+ * one that isn't a frame goes nowhere. What passt sends has no more than the
+ * longest frame's length, or the link goes down, as it does when passt ends.
+ */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "net.h"
+#include "util.h"
+
+#define PREFIX		sizeof(uint32_t)
+#define FRAME_MIN	14u		/* an Ethernet header */
+#define FRAME_MAX	65535u
+#define MTU		65520		/* what passt tells by DHCP */
+#define CHILD_FD	3
+#define SAFE_FD		10	/* above what is replaced in the child */
+
+struct net_user {
+	struct net net;
+	pid_t pid;		/* passt, or 0 */
+	bool down;		/* passt is gone */
+	bool blocked;		/* the guest has no room: @in isn't watched */
+	bool sending;		/* the socket has none: @out is watched */
+	struct watch in, out;	/* the socket, once for each way */
+	size_t in_len, out_pos, out_len;
+	uint8_t in_buf[2 * (PREFIX + FRAME_MAX)];
+	uint8_t out_buf[PREFIX + FRAME_MAX];
+};
+
+/* passt ended, or can't be understood. */
+static void link_down(struct net_user *u)
+{
+	struct loop *loop = &u->net.dev.vm->loop;
+
+	if (u->down)
+		return;
+	u->down = true;
+	if (!u->blocked)
+		loop_remove(loop, &u->in);
+	if (u->sending)
+		loop_remove(loop, &u->out);
+	close(u->in.fd);
+	close(u->out.fd);
+	if (u->pid > 0) {
+		kill(u->pid, SIGKILL);
+		waitpid(u->pid, NULL, 0);
+	}
+	warn("passt has ended: the network in slot %u has no link any more",
+	     u->net.dev.pci.slot);
+	net_link(&u->net, false);
+}
+
+/* Send what there is; false if some of it has to wait. */
+static bool flush(struct net_user *u)
+{
+	struct loop *loop = &u->net.dev.vm->loop;
+
+	while (u->out_pos < u->out_len && !u->down) {
+		ssize_t n = send(u->out.fd, u->out_buf + u->out_pos,
+				 u->out_len - u->out_pos, MSG_DONTWAIT | MSG_NOSIGNAL);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0 && errno == EAGAIN) {
+			if (!u->sending)
+				loop_add_output(loop, &u->out);
+			u->sending = true;
+			return false;
+		}
+		if (n <= 0)
+			link_down(u);
+		else
+			u->out_pos += n;
+	}
+	u->out_pos = 0;
+	u->out_len = 0;
+	return true;
+}
+
+/* A frame of the guest's, header first, if it is one; -1: no chain of that queue. */
+static int take_frame(struct net_user *u, struct vq_chain *chain)
+{
+	struct virtio_net_hdr_mrg_rxbuf hdr;
+	struct iovec *iov = chain->iov;
+	unsigned int n = chain->out;
+	size_t size = iov_size(iov, n);
+	uint32_t prefix;
+
+	if (chain->in || iov_copy_from(&iov, &n, &hdr, sizeof(hdr)) != sizeof(hdr))
+		return -1;
+	size -= sizeof(hdr);
+	/* No work was offered to be done here. */
+	if (size < FRAME_MIN || size > FRAME_MAX || hdr.hdr.gso_type ||
+	    hdr.hdr.flags & VIRTIO_NET_HDR_F_NEEDS_CSUM || u->down)
+		return 0;
+	prefix = htonl(size);
+	memcpy(u->out_buf, &prefix, PREFIX);
+	iov_copy_from(&iov, &n, u->out_buf + PREFIX, size);
+	u->out_len = PREFIX + size;
+	return 0;
+}
+
+static void transmit(struct net_user *u)
+{
+	struct virtio_dev *dev = &u->net.dev;
+	struct virtqueue *vq = &dev->queue[NET_TX(0)].vq;
+	struct vq_chain chain;
+	int ret = 0;
+
+	do {
+		while (flush(u) && (ret = vq_pop(vq, &chain)) > 0) {
+			ret = take_frame(u, &chain);
+			if (ret)
+				break;
+			vq_push(vq, chain.head, 0);
+		}
+	} while (!ret && !u->sending && vq_sleep(vq));
+	virtio_signal(dev, NET_TX(0));
+	if (ret < 0)
+		virtio_broken(dev, "the network's transmit queue is malformed");
+}
+
+/*
+ * Give the guest a frame, over as many buffers as it takes if that was
+ * negotiated. Return: 1 if it is done with (given, or too long to ever be), 0 if
+ * there is no room yet, -1 if the driver broke a rule.
+ */
+static int give_frame(struct net_user *u, const uint8_t *frame, size_t len)
+{
+	struct virtio_dev *dev = &u->net.dev;
+	struct virtqueue *vq = &dev->queue[NET_RX(0)].vq;
+	bool merge = virtio_has(dev, VIRTIO_NET_F_MRG_RXBUF);
+	struct virtio_net_hdr_mrg_rxbuf hdr = { 0 };
+	struct vq_chain chain, first;
+	struct iovec *in;
+	uint16_t n = 0;
+	size_t done = 0;
+	int ret;
+
+	vq->budget = vq->size;
+	while (done < len) {
+		size_t header = n ? 0 : sizeof(hdr), part;
+
+		ret = vq_pop(vq, &chain);
+		/* Only for more than what was seen is a kick wanted. */
+		if (!ret && vq_sleep(vq))
+			continue;
+		if (!ret) {
+			vq_unpop(vq, n);
+			return 0;
+		}
+		if (ret < 0 || chain.out)
+			return -1;
+		if (!n)
+			first = chain;
+		in = chain.iov;
+		if (iov_copy_to(&in, &chain.in, &hdr, header) != header)
+			return -1;
+		part = iov_copy_to(&in, &chain.in, frame + done, len - done);
+		done += part;
+		vq_fill(vq, n++, chain.head, header + part);
+		if (done < len && (!merge || n == vq->size)) {
+			vq_unpop(vq, n);
+			return 1;
+		}
+	}
+	/* Now it is known how many they were. */
+	hdr.num_buffers = n;
+	in = first.iov;
+	iov_copy_to(&in, &first.in, &hdr, sizeof(hdr));
+	vq_publish(vq, n);
+	return 1;
+}
+
+static bool listening(const struct net_user *u)
+{
+	const struct virtio_dev *dev = &u->net.dev;
+
+	return dev->status & VIRTIO_CONFIG_S_DRIVER_OK &&
+		dev->queue[NET_RX(0)].vq.enabled;
+}
+
+/* Whole frames among what came; 0 if the guest has no room for the next, or -1. */
+static int give_frames(struct net_user *u)
+{
+	size_t at = 0;
+	int ret = 1;
+
+	while (ret > 0 && u->in_len - at >= PREFIX) {
+		uint32_t len;
+
+		memcpy(&len, u->in_buf + at, PREFIX);
+		len = ntohl(len);
+		if (len < FRAME_MIN || len > FRAME_MAX) {
+			link_down(u);
+			return 1;
+		}
+		if (u->in_len - at - PREFIX < len)
+			break;
+		/* Nobody hears what comes before the driver is there. */
+		if (listening(u))
+			ret = give_frame(u, u->in_buf + at + PREFIX, len);
+		if (ret)
+			at += PREFIX + len;
+	}
+	u->in_len -= at;
+	memmove(u->in_buf, u->in_buf + at, u->in_len);
+	return ret;
+}
+
+static void receive(struct net_user *u)
+{
+	struct virtio_dev *dev = &u->net.dev;
+	int ret = give_frames(u);
+
+	virtio_signal(dev, NET_RX(0));
+	if (ret < 0)
+		virtio_broken(dev, "the network's receive queue is malformed");
+	if (u->down || !ret == u->blocked)
+		return;
+	u->blocked = !ret;
+	if (u->blocked)
+		loop_remove(&dev->vm->loop, &u->in);
+	else
+		loop_add(&dev->vm->loop, &u->in);
+}
+
+static void on_frames(void *arg)
+{
+	struct net_user *u = arg;
+	ssize_t n;
+
+	pthread_mutex_lock(&u->net.dev.lock);
+	if (!u->down && !u->blocked) {
+		/* There is room for a frame at least, or it would be blocked. */
+		n = recv(u->in.fd, u->in_buf + u->in_len,
+			 sizeof(u->in_buf) - u->in_len, MSG_DONTWAIT);
+		if (n > 0) {
+			u->in_len += n;
+			receive(u);
+		} else if (!n || (errno != EAGAIN && errno != EINTR)) {
+			link_down(u);
+		}
+	}
+	pthread_mutex_unlock(&u->net.dev.lock);
+}
+
+/* There is room in the socket again: on_notify() goes on. */
+static void on_room(void *arg)
+{
+	struct net_user *u = arg;
+	struct virtio_dev *dev = &u->net.dev;
+
+	pthread_mutex_lock(&dev->lock);
+	if (!u->down && u->sending) {
+		loop_remove(&dev->vm->loop, &u->out);
+		u->sending = false;
+		if (flush(u))
+			event_signal(dev->queue[NET_TX(0)].notify.fd);
+	}
+	pthread_mutex_unlock(&dev->lock);
+}
+
+static void user_kick(struct net *net, unsigned int q)
+{
+	struct net_user *u = container_of(net, struct net_user, net);
+
+	if (q == NET_TX(0))
+		transmit(u);
+	else if (u->blocked)
+		receive(u);
+}
+
+/* Frames that wait for room are nobody's now. */
+static void user_stop(struct net *net)
+{
+	struct net_user *u = container_of(net, struct net_user, net);
+
+	if (u->blocked && !u->down)
+		loop_add(&net->dev.vm->loop, &u->in);
+	u->blocked = false;
+}
+
+static void user_start(struct net *net)
+{
+	(void)net;
+}
+
+static const struct net_backend user_backend = {
+	.start = user_start,
+	.stop = user_stop,
+	.kick = user_kick,
+};
+
+/**
+ * net_stream_create() - a network device, its frames on a stream socket
+ * @vm: the machine
+ * @cfg: as the user wants it
+ * @fd: the socket; ours from here on
+ * @pid: the child at its other end, or 0
+ */
+void net_stream_create(struct vm *vm, const struct net_config *cfg, int fd, int pid)
+{
+	struct net_user *u = xalloc(1, sizeof(*u));
+	int out = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+
+	if (out < 0)
+		die("cannot duplicate a socket: %s", strerror(errno));
+	u->pid = pid;
+	u->in = (struct watch){ fd, on_frames, u };
+	u->out = (struct watch){ out, on_room, u };
+	u->net.backend = &user_backend;
+	u->net.pairs = 1;
+	u->net.config.mtu = MTU;
+	net_add(vm, &u->net, cfg, 1ULL << VIRTIO_NET_F_MRG_RXBUF);
+	loop_add(&vm->loop, &u->in);
+}
+
+/* In the child: nothing of the launcher's goes with it but its end of the socket. */
+static void become_passt(int fd, int said, bool daemon)
+{
+	char *const argv[] = { (char *)"passt", (char *)"--foreground", (char *)"--quiet",
+			       (char *)"--fd", (char *)"3", NULL };
+	int null = open("/dev/null", O_RDWR);
+
+	/* Not to hear what is for the terminal; it ends with its socket. */
+	setsid();
+	signal(SIGPIPE, SIG_DFL);
+	/* Who waits for the end of a daemon's messages must not wait for passt. */
+	if (daemon)
+		dup2(STDOUT_FILENO, STDERR_FILENO);
+	fd = fcntl(fd, F_DUPFD, SAFE_FD);
+	said = fcntl(said, F_DUPFD, SAFE_FD);
+	if (null >= 0 && dup2(null, STDIN_FILENO) >= 0 && dup2(null, STDOUT_FILENO) >= 0 &&
+	    dup2(said, CHILD_FD + 1) >= 0 && dup2(fd, CHILD_FD) >= 0 &&
+	    fcntl(CHILD_FD + 1, F_SETFD, FD_CLOEXEC) >= 0 &&
+	    !close_range(CHILD_FD + 2, ~0U, 0))
+		execvp(argv[0], argv);
+	(void)!write(CHILD_FD + 1, &errno, sizeof(errno));
+	_exit(STATUS_FAILED);
+}
+
+/** net_user_create() - a network device through passt, or die. */
+void net_user_create(struct vm *vm, const struct net_config *cfg)
+{
+	int sock[2], said[2], err;
+	pid_t pid;
+
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sock) ||
+	    pipe2(said, O_CLOEXEC))
+		die("cannot make a socket for passt: %s", strerror(errno));
+	pid = fork();
+	if (pid < 0)
+		die("cannot start passt: %s", strerror(errno));
+	if (!pid)
+		become_passt(sock[1], said[1], vm->cfg->daemon);
+	close(sock[1]);
+	close(said[1]);
+	if (read(said[0], &err, sizeof(err)) == sizeof(err))
+		die("cannot start passt: %s; is the package passt installed?",
+		    strerror(err));
+	close(said[0]);
+	net_stream_create(vm, cfg, sock[0], pid);
+}
