@@ -1,0 +1,185 @@
+# shellcheck shell=sh
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# In the host: guests on networks. Prints TAP. In /work: lodge, passt, vmlinuz,
+# initrd, tiny, vsock, setpriv, ip,
+# net_test.
+
+# passt makes a root directory of its own, which the kernel's first one is not
+# to be left for: so there is another.
+if [ "${1-}" != moved ]; then
+	mkdir /root-of-all
+	mount --rbind / /root-of-all
+	cd /root-of-all && mount --move . / && exec chroot . sh /script moved
+	exit 1
+fi
+
+node=${LODGE_NODE:-/dev/lodge}
+patience=${LODGE_PATIENCE:-1}	# times the usual, on a slow host
+nobody='/work/setpriv --reuid 65534 --regid 65534 --clear-groups'
+count=0
+failed=0
+export PATH=/bin:/sbin:/work LODGE_RUNTIME_DIR=/tmp/machines
+cd /tmp || exit 1
+
+point() { # point STATUS TEXT
+	count=$((count + 1))
+	if [ "$1" = 0 ]; then
+		echo "ok $count - $2"
+	else
+		failed=$((failed + 1))
+		echo "not ok $count - $2"
+		for log in said ./*.console ./*.out; do
+			[ ! -s "$log" ] || tail -n 15 "$log" | tr -d '\r' | sed "s|^|# $log: |"
+		done
+	fi
+}
+
+soon() { # soon COMMAND...: within a minute
+	i=0
+	until "$@"; do
+		i=$((i + 1))
+		[ $i -lt $((600 * patience)) ] || return 1
+		sleep 0.1
+	done
+}
+
+tiny() { # tiny OPTION...: a machine that ends at once; its status in $status
+	timeout $((20 * patience)) ${AS-} lodge run --node "$node" --kernel /work/tiny --append x \
+		--exit-port 0xf4 --memory 16M "$@" >said 2>&1 </dev/null
+	status=$?
+}
+
+refused() { # refused TEXT WORDS OPTION...
+	text=$1
+	words=$2
+	shift 2
+	tiny "$@"
+	[ "$status" = 125 ] && grep -q "$words" said
+	point $? "$text"
+}
+
+# boot NAME WORD [OPTION...]: a Linux guest in the background that does WORD.
+boot() {
+	name=$1
+	word=$2
+	shift 2
+	timeout $((480 * patience)) ${AS-} lodge run --node "$node" --kernel /work/vmlinuz \
+		--initrd /work/initrd --memory 256M --name "$name" --output "$name.out" --status \
+		--append "console=ttyS0 panic=-1 quiet do=$word ${MORE-}" "$@" \
+		>"$name.console" 2>&1 </dev/null &
+	eval "$name=$!"
+}
+
+ended() { # ended NAME: with 0
+	eval "wait \$$1"
+}
+
+sum() { # sum NAME WORD: the sum that the guest said behind WORD
+	awk -v word="$2" '$1 == word { print $2 }' "$1.out"
+}
+
+has() { # has NAME WORDS
+	grep -sq "$2" "$1.out"
+}
+
+running() { # running NAME: programs of that name, and its faster build
+	pidof "$1" "$1.avx2"
+}
+
+interfaces() {
+	(cd /sys/class/net && echo *)
+}
+
+# Where vhost-net is not there, nor a tap to be had.
+refused "a tap without vhost-net is refused, in words" "modprobe vhost_net" --net tap=t0
+for module in vhost_iotlb vhost tap vhost_net vsock vmw_vsock_virtio_transport_common vhost_vsock; do
+	[ ! -e /modules/$module.ko ] || insmod /modules/$module.ko
+done 2>/dev/null
+chmod 666 "$node" /dev/net/tun /dev/vhost-net /dev/vhost-vsock
+ip link set lo up
+ip link add br0 type bridge
+ip addr add 10.1.0.254/24 dev br0
+ip link set br0 up
+/work/ip tuntap add tb mode tap user 65534
+ip link set tb master br0
+ip link set tb up
+before=$(interfaces)
+
+refused "an interface that is no tap" "is no tap" --net tap=br0
+refused "a tap for one queue, used with two" "multi_queue" --net tap=tb,queues=2
+tiny --net tap=tnew --net tap=tnew2,queues=8
+[ "$status" = 42 ] && [ "$(interfaces)" = "$before" ]
+point $? "taps are made, and gone with the machine"
+AS=$nobody refused "by who may" "not yours" --net tap=tnew
+refused "a vsock address that the kernel keeps" "a number from 3" --vsock 2
+
+net_test >said 2>/dev/null && ! grep -q SKIP said
+point $? "drivers that break the rules, with vhost-net at the rings: $(grep -c ^ok said)"
+grep '^not ok' said | sed 's/^/# /'
+
+# Two on a bridge: one with two queues on a tap of its own, on memory of the
+# process's; the other a user's, with lodge memory and without MSI-X.
+boot a server --cpus 2 --memory-backing anonymous --net tap=ta,queues=2,mac=02:00:00:00:00:0a
+soon test -e /sys/class/net/ta
+ip link set ta master br0
+MORE=pci=nomsi AS=$nobody boot b client --net tap=tb
+soon grep -q 1 /sys/class/net/tb/carrier
+refused "a tap that is in use" "in use" --net tap=tb
+ended b
+point $? "a guest on a user's tap ends well"
+ended a
+point $? "a guest on a tap with two queues ends well"
+has b pinged
+point $? "they hear each other's pings"
+[ -n "$(sum b sent)" ] && [ "$(sum b sent)" = "$(sum a got)" ]
+point $? "a file goes from one to the other"
+has b unbound && [ -n "$(sum a sent)" ] && [ "$(sum a sent)" = "$(sum b got)" ]
+point $? "and one comes back, after a reset of the device"
+has a 'mac 02:00:00:00:00:0a mtu 1500' && ! has a lacks
+point $? "the MAC address and all offloads are the guest's"
+has a 'queues rx-0 rx-1 tx-0 tx-1' && ! has a 'irqs 0 0'
+point $? "so are two pairs of queues"
+[ "$(interfaces)" = "$before" ]
+point $? "its own tap is gone, the user's is there: $(interfaces)"
+
+# passt is the network of one that has no privileges.
+ip route add default via 10.1.0.253
+mkdir -p www
+head -c 3000000 /dev/urandom >www/file
+want=$(md5sum <www/file | cut -d ' ' -f 1)
+httpd -p 8080 -h www
+boot c user --net user --vsock 7
+soon has c ready
+has c 'leased 10.1.0'
+point $? "a guest gets its address by DHCP, from passt"
+[ "$(sum c got)" = "$want" ] && [ "$(sum c again)" = "$want" ]
+point $? "and fetches a file from the host"
+head -c 100000 www/file >part
+echoed() {
+	vsock send 7 1234 <part >back 2>said && cmp -s part back
+}
+soon echoed
+point $? "a guest gives a program of the host its bytes back, by vsock"
+refused "an address for vsock that another machine has" "another machine" --vsock 7
+kill "$(running passt | cut -d ' ' -f 1)"
+soon has c unplugged
+ended c && grep -q "passt has ended" c.console
+point $? "without passt the guest's cable is unplugged, and it is said"
+began=$(date +%s)
+timeout $((20 * patience)) lodge run --node "$node" --kernel /work/tiny --append l \
+	--memory 16M --net user --daemon 2>&1 | cat >said
+running passt >/dev/null
+point $? "a daemon and its passt keep no pipe open: $(($(date +%s) - began)) s"
+kill -9 "$(pidof lodge)"
+gone() { ! running passt >/dev/null; }
+soon gone
+point $? "passt ends with a machine that is killed"
+mv /bin/passt /bin/passt.avx2 /tmp 2>/dev/null
+refused "a machine without passt says so" "is the package passt installed" --net user
+# Of one that was killed its socket is, until somebody looks.
+lodge ps >/dev/null
+[ "$(interfaces)" = "$before" ] && ! pidof lodge && [ -z "$(ls machines)" ]
+point $? "nothing is left"
+echo "1..$count"
+exit $((failed != 0))
