@@ -52,6 +52,7 @@ struct lodge_balloon {
 	u64 actual, valid;			/* as reported */
 	u64 stat[LODGE_BALLOON_NR_STATS];
 	char domain[LODGE_DOMAIN_NAME_MAX];
+	u64 has, from;		/* pages that it has, and had when it was last expected to give */
 	bool behind;		/* it has more than it shall have, */
 	unsigned long due;	/* but not for longer than that: jiffies */
 	u64 reclaimed;		/* pages taken therefore */
@@ -202,20 +203,28 @@ static u64 active(const struct lodge_balloon *b)
 				     b->memory);
 }
 
-/* A guest has, or hasn't, just given something: how long is it waited for? */
-static void expect(struct lodge_balloon *b, bool answered)
+/*
+ * Has it too much, and how long is it waited for? From each answer anew; a sixteenth of what
+ * it owes is one. What it holds is known here: what is said of that may be a lie.
+ */
+static void expect(struct lodge_balloon *b)
 {
 	unsigned long patience = msecs_to_jiffies(READ_ONCE(balloon_patience_ms));
-	bool was_behind = b->behind;
+	u64 has = max(b->actual, lodge_press_held(b->vm, b->memory));
+	bool waiting = b->behind && (b->from <= has ||
+				     (b->from - has) * 16 < b->from - b->target);
 
-	b->behind = patience && b->actual > b->target;
-	if (!b->behind)
-		return;
+	b->has = has;
+	b->behind = patience && has > b->target;
 	/* Patience may have become less. */
-	if (was_behind && !answered && time_before_eq(b->due, jiffies + patience))
+	if (!b->behind || (waiting && time_before_eq(b->due, jiffies + patience)))
 		return;
+	b->from = has;
 	b->due = jiffies + patience;
-	queue_delayed_work(system_unbound_wq, &press_work, patience);
+	/* It may be set for when others are due, from when there was more patience. */
+	if (!delayed_work_pending(&press_work) ||
+	    time_after(press_work.timer.expires, b->due))
+		mod_delayed_work(system_unbound_wq, &press_work, patience);
 }
 
 /* What is hardly a change isn't told: guests would never come to rest. */
@@ -223,12 +232,13 @@ static void aim(struct lodge_balloon *b, u64 target)
 {
 	u64 diff = max(target, b->target) - min(target, b->target);
 
-	if (!diff || (diff < b->memory / 128 && target != b->claim.min &&
-		      target != b->claim.max))
-		return;
-	b->target = target;
-	expect(b, false);
-	if (b->event)
+	bool told = diff && (diff >= b->memory / 128 || target == b->claim.min ||
+			     target == b->claim.max);
+
+	if (told)
+		b->target = target;
+	expect(b);
+	if (told && b->event)
 		lodge_eventfd_signal(b->event);
 }
 
@@ -386,7 +396,7 @@ static bool next_overdue(u64 *id, struct lodge_press *press)
 
 	mutex_lock(&balloon_lock);
 	list_for_each_entry(b, &balloons, list) {
-		expect(b, false);
+		expect(b);
 		if (b->behind && time_after_eq(jiffies, b->due) && b->vm->id > *id &&
 		    (!next || b->vm->id < next->vm->id))
 			next = b;
@@ -394,7 +404,7 @@ static bool next_overdue(u64 *id, struct lodge_press *press)
 	if (next) {
 		*id = next->vm->id;
 		press->target = next->target;
-		press->actual = next->actual;
+		press->has = next->has;
 		press->floor = next->reservation;
 		lodge_press_goal(next->vm, next->target);
 		lodge_press_plan(next->vm, press);
@@ -448,7 +458,7 @@ static void set_aim(struct lodge_balloon *b, bool automatic, u64 target)
 	else
 		b->target = clamp(automatic ? b->target : target,
 				  b->reservation, b->memory);
-	expect(b, false);
+	expect(b);
 	share_all();
 	run_again();
 }
@@ -694,7 +704,6 @@ int lodge_balloon_report(struct lodge_vm *vm, void __user *arg)
 {
 	struct lodge_balloon_report r;
 	struct lodge_balloon *b;
-	bool answered;
 	int ret;
 
 	ret = copy_in(&r, sizeof(r), arg);
@@ -705,9 +714,8 @@ int lodge_balloon_report(struct lodge_vm *vm, void __user *arg)
 	mutex_lock(&balloon_lock);
 	b = vm->balloon;
 	if (b) {
-		answered = min(r.actual >> PAGE_SHIFT, b->memory) < b->actual;
 		b->actual = min(r.actual >> PAGE_SHIFT, b->memory);
-		expect(b, answered);
+		expect(b);
 		b->valid = r.valid;
 		b->hinted = r.hinted;
 		memcpy(b->stat, r.stat, sizeof(b->stat));

@@ -74,6 +74,7 @@ u32 lodge_sample_end(struct lodge_vm *vm, const struct lodge_sample *s);
 void lodge_sample_begin(struct lodge_vm *vm, struct lodge_sample *s);
 
 void lodge_press_goal(struct lodge_vm *vm, u64 target);
+u64 lodge_press_held(struct lodge_vm *vm, u64 memory);
 void lodge_press_plan(struct lodge_vm *vm, struct lodge_press *p);
 u64 lodge_press(const struct lodge_press *p);
 

@@ -115,7 +115,7 @@ u64 lodge_policy_budget(u64 held, u64 all_held, u64 domains, s64 spare)
  */
 u64 lodge_policy_press(u64 pages, u64 packed, const struct lodge_press *p)
 {
-	u64 owed = p->actual > p->target ? p->actual - p->target : 0;
+	u64 owed = p->has > p->target ? p->has - p->target : 0;
 	u64 beyond = pages + packed > p->target ? pages + packed - p->target : 0;
 	u64 above = pages > p->floor ? pages - p->floor : 0;
 

@@ -48,14 +48,14 @@ struct lodge_estimate {
 /**
  * struct lodge_press - what is taken from a VM whose guest doesn't give it
  * @target: pages that it shall have
- * @actual: and has, by its own account
+ * @has: and has: by its own account, or by what it holds if that is more
  * @floor: pages of it that stay in memory
  * @want: pages to be taken
  * @nr: objects that it has
  * @part: these, which may be gone: each's layer on top with its pool and its number
  */
 struct lodge_press {
-	u64 target, actual, floor;
+	u64 target, has, floor;
 	u64 want;
 	unsigned int nr;
 	struct {

@@ -186,7 +186,7 @@ static void budgets(struct kunit *test)
 
 static void pressing(struct kunit *test)
 {
-	struct lodge_press p = { .target = 1000, .actual = 3000, .floor = 500 };
+	struct lodge_press p = { .target = 1000, .has = 3000, .floor = 500 };
 
 	KUNIT_EXPECT_EQ(test, lodge_policy_press(2000, 0, &p), 1000ull);
 	KUNIT_EXPECT_EQ(test, lodge_policy_press(2000, 100, &p), 1100ull);
@@ -196,9 +196,9 @@ static void pressing(struct kunit *test)
 	/* The floor stays, whatever what was taken needs. */
 	KUNIT_EXPECT_EQ(test, lodge_policy_press(600, 900, &p), 100ull);
 	KUNIT_EXPECT_EQ(test, lodge_policy_press(500, 900, &p), 0ull);
-	p.actual = 1000;
+	p.has = 1000;
 	KUNIT_EXPECT_EQ(test, lodge_policy_press(9000, 0, &p), 0ull);
-	p.actual = MAX_PAGES;
+	p.has = MAX_PAGES;
 	KUNIT_EXPECT_EQ(test, lodge_policy_press(MAX_PAGES, MAX_PAGES, &p),
 			(u64)LODGE_PRESS_MAX);
 }

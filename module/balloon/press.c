@@ -40,6 +40,38 @@ void lodge_press_goal(struct lodge_vm *vm, u64 target)
 }
 
 /**
+ * lodge_press_held - how much a VM has of the memory that its balloon is about, at least
+ * @vm: the VM; it stays meanwhile
+ * @memory: pages that the balloon is about
+ *
+ * Objects may have more pages than that: those may be outside.
+ *
+ * Context: may sleep, but waits for nobody.
+ * Return: pages; what is compressed counts as what that takes.
+ */
+u64 lodge_press_held(struct lodge_vm *vm, u64 memory)
+{
+	struct lodge_object *o[LODGE_VIEW_OBJECTS];
+	int idx = srcu_read_lock(&vm->srcu);
+	u64 size = 0, held = 0, outside;
+	unsigned int i, nr;
+
+	rcu_read_lock();
+	nr = lodge_view_objects(vm, o);
+	for (i = 0; i < nr; i++) {
+		struct lodge_layer *l = READ_ONCE(o[i]->top);
+
+		size += i_size_read(&o[i]->inode) >> PAGE_SHIFT;
+		held += atomic_long_read(&l->pages[LODGE_PAGE_PRIVATE]) +
+			(atomic_long_read(&l->packed) >> PAGE_SHIFT);
+	}
+	rcu_read_unlock();
+	srcu_read_unlock(&vm->srcu, idx);
+	outside = size > memory ? size - memory : 0;
+	return held > outside ? held - outside : 0;
+}
+
+/**
  * lodge_press_plan - find out what to take
  * @vm: the VM; it stays meanwhile
  * @p: what the VM may keep; the rest of it is filled in

@@ -449,11 +449,14 @@ TEST_TIMEOUT(patience, 120)
 	struct lodge_memory_reclaim none = { .size = sizeof(none) };
 	struct lodge_balloon_report r = { .size = sizeof(r), .actual = AREA_SIZE };
 	struct lodge_balloon_config c = by_hand(AREA_SIZE, AREA_SIZE);
+	struct lodge_memory_discard d = {
+		.size = sizeof(d), .count = AREA_SIZE / 16 / PAGE,
+	};
 	const uint64_t floor = 8 * MiB / PAGE;
 	struct vm *vm = vm_lodge();
 	struct vcpu *v;
 	int sys = node_open(), fd, i;
-	uint64_t *m;
+	uint64_t *m, before;
 
 	fd = OK(ioctl(sys, LODGE_CREATE_MEMORY, &create));
 	if (ioctl(fd, LODGE_MEMORY_RECLAIM, &none))
@@ -475,31 +478,41 @@ TEST_TIMEOUT(patience, 120)
 	/* It gives something, if not much, again and again. */
 	c.target = 8 * MiB;
 	OK(set(vm, c));
-	for (i = 0; i < 10; i++) {
-		usleep(100000);
-		r.actual -= PAGE;
+	for (i = 0; i < 4; i++) {
+		usleep(300000);
+		d.first = i * d.count;
+		OK(ioctl(fd, LODGE_MEMORY_DISCARD, &d));
+		r.actual -= AREA_SIZE / 16;
 		OK(ioctl(vm->fd, LODGE_BALLOON_REPORT, &r));
 	}
 	CHECK_EQ(get(vm, 0).reclaimed, 0);
-	/* And ends to do so. */
-	for (i = 0; i < 400 && get(vm, 0).reclaimed < AREA_SIZE - 8 * MiB; i++)
+	/* Then hardly anything. */
+	for (i = 0; i < 400 && in_memory(fd) > floor; i++) {
 		usleep(50000);
+		r.actual -= i < 8 ? PAGE : 0;
+		OK(ioctl(vm->fd, LODGE_BALLOON_REPORT, &r));
+	}
 	CHECK_EQ(in_memory(fd), floor);
-	CHECK_EQ(get(vm, 0).reclaimed, AREA_SIZE - 8 * MiB);
 	usleep(300000);
 	CHECK_EQ(in_memory(fd), floor);
-	/* It comes to its senses: what it uses it has. */
+	/* It says that it came to its senses, and it uses everything. */
 	r.actual = 8 * MiB;
 	OK(ioctl(vm->fd, LODGE_BALLOON_REPORT, &r));
 	want_mark(v, 2);
 	for (i = 0; i < AREA_SIZE / PAGE; i++)
-		MUST_EQ(m[i * PAGE / 8], 2);
-	usleep(800000);
-	CHECK_EQ(in_memory(fd), AREA_SIZE / PAGE);
+		MUST_EQ(m[i * PAGE / 8], i < 4 * (int)d.count ? 1 : 2);
+	before = get(vm, 0).reclaimed;
+	for (i = 0; i < 400 && in_memory(fd) > floor; i++) {
+		OK(ioctl(vm->fd, LODGE_BALLOON_REPORT, &r));
+		usleep(50000);
+	}
+	CHECK_EQ(in_memory(fd), floor);
+	CHECK_EQ(get(vm, 0).reclaimed - before, AREA_SIZE - 8 * MiB);
 	/* Nobody has that much patience. */
 	param("patience_ms", 0);
 	r.actual = AREA_SIZE;
 	OK(ioctl(vm->fd, LODGE_BALLOON_REPORT, &r));
+	want_mark(v, 3);
 	usleep(800000);
 	CHECK_EQ(in_memory(fd), AREA_SIZE / PAGE);
 	params_back();
