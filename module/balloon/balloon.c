@@ -203,6 +203,15 @@ static u64 active(const struct lodge_balloon *b)
 				     b->memory);
 }
 
+/* Look at who is behind after @delay, if not before. */
+static void press_in(unsigned long delay)
+{
+	/* It may be set for later: there may have been more patience. */
+	if (!delayed_work_pending(&press_work) ||
+	    time_after(press_work.timer.expires, jiffies + delay))
+		mod_delayed_work(system_unbound_wq, &press_work, delay);
+}
+
 /*
  * Has it too much, and how long is it waited for? From each answer anew; a sixteenth of what
  * it owes is one. What it holds is known here: what is said of that may be a lie.
@@ -221,10 +230,7 @@ static void expect(struct lodge_balloon *b)
 		return;
 	b->from = has;
 	b->due = jiffies + patience;
-	/* It may be set for when others are due, from when there was more patience. */
-	if (!delayed_work_pending(&press_work) ||
-	    time_after(press_work.timer.expires, b->due))
-		mod_delayed_work(system_unbound_wq, &press_work, patience);
+	press_in(patience);
 }
 
 /* What is hardly a change isn't told: guests would never come to rest. */
@@ -444,8 +450,10 @@ static void press_fn(struct work_struct *work)
 		pressed(id, pages);
 	}
 	next = pressed(0, 0);
+	mutex_lock(&balloon_lock);
 	if (next)
-		queue_delayed_work(system_unbound_wq, &press_work, more ? HZ / 10 : next);
+		press_in(more ? HZ / 10 : next);
+	mutex_unlock(&balloon_lock);
 }
 
 /* By hand or not, and the others get what that leaves them. */

@@ -24,17 +24,19 @@ void lodge_press_goal(struct lodge_vm *vm, u64 target)
 {
 	struct lodge_object *o[LODGE_VIEW_OBJECTS];
 	int idx = srcu_read_lock(&vm->srcu);
+	u64 size[LODGE_VIEW_OBJECTS], sum = 0;
 	unsigned int i, nr;
-	u64 size = 0;
 
 	rcu_read_lock();
 	nr = lodge_view_objects(vm, o);
-	for (i = 0; i < nr; i++)
-		size += i_size_read(&o[i]->inode) >> PAGE_SHIFT;
-	for (i = 0; i < nr && size; i++)
+	/* Once: they may be another's in the next moment, and the quotient too large. */
+	for (i = 0; i < nr; i++) {
+		size[i] = i_size_read(&o[i]->inode) >> PAGE_SHIFT;
+		sum += size[i];
+	}
+	for (i = 0; i < nr && sum; i++)
 		WRITE_ONCE(READ_ONCE(o[i]->top)->goal,
-			   mul_u64_u64_div_u64(target, i_size_read(&o[i]->inode) >>
-					       PAGE_SHIFT, size));
+			   mul_u64_u64_div_u64(target, size[i], sum));
 	rcu_read_unlock();
 	srcu_read_unlock(&vm->srcu, idx);
 }

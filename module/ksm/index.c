@@ -41,14 +41,15 @@ static struct page **bucket_of(struct lodge_index *x, u64 hash)
 static int segment_new(struct lodge_index *x)
 {
 	unsigned long n = x->buckets / PER_SEGMENT;
-	struct page **segment = (void *)__get_free_page(GFP_KERNEL_ACCOUNT);
+	const gfp_t gfp = GFP_KERNEL_ACCOUNT | __GFP_NORETRY | __GFP_NOWARN;
+	struct page **segment = (void *)__get_free_page(gfp);
 	int i, ret;
 
 	if (!segment)
 		return -ENOMEM;
 	for (i = 0; i < PER_SEGMENT; i++)
 		segment[i] = LODGE_INDEX_END;
-	ret = xa_err(xa_store(&x->segments, n, segment, GFP_KERNEL_ACCOUNT));
+	ret = xa_err(xa_store(&x->segments, n, segment, gfp));
 	if (ret)
 		free_page((unsigned long)segment);
 	return ret;

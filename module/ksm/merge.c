@@ -19,6 +19,9 @@ static bool equal(struct page *a, struct page *b)
 	return !memcmp(page_address(a), page_address(b), PAGE_SIZE);
 }
 
+/* What is missing is done without: nobody is killed for a merge. */
+#define GFP_SPARE	(GFP_KERNEL_ACCOUNT | __GFP_NORETRY | __GFP_NOWARN)
+
 /* What a merge can need, charged to the object's control group. */
 static bool spare_fill(struct lodge_domain *d, struct lodge_layer *l)
 {
@@ -27,12 +30,11 @@ static bool spare_fill(struct lodge_domain *d, struct lodge_layer *l)
 	int i;
 
 	if (!d->spare.stable)
-		d->spare.stable = kmem_cache_zalloc(lodge_stables, GFP_KERNEL_ACCOUNT);
+		d->spare.stable = kmem_cache_zalloc(lodge_stables, GFP_SPARE);
 	ok = ok && d->spare.stable;
 	for (i = 0; i < 2; i++) {
 		if (!d->spare.sharer[i])
-			d->spare.sharer[i] = kmem_cache_alloc(lodge_sharers,
-							      GFP_KERNEL_ACCOUNT);
+			d->spare.sharer[i] = kmem_cache_alloc(lodge_sharers, GFP_SPARE);
 		ok = ok && d->spare.sharer[i];
 	}
 	set_active_memcg(old);
@@ -73,8 +75,8 @@ static void share(struct lodge_stable *stable, struct lodge_layer *l, pgoff_t in
 	hlist_add_head(&sharer->node, &stable->sharers);
 	WRITE_ONCE(stable->nr, stable->nr + 1);
 	atomic_long_inc(&d->sharers);
-	lodge_layer_replace(l, index, old, lodge_sharer_entry(sharer));
 	lodge_layer_clean(l, index, old);
+	lodge_layer_replace(l, index, old, lodge_sharer_entry(sharer));
 	if (old == stable->page)
 		return;		/* the entry's reference is @stable's now */
 	lodge_page_set_owner(old, NULL);
@@ -152,6 +154,8 @@ static enum match match_hint(struct lodge_layer *l, pgoff_t index, struct page *
 
 	if (PageDirty(other) || !READ_ONCE(l2->mergeable)) {
 		lodge_index_remove(&l->domain->index, other);
+		/* It is looked at anew when it may be merged again. */
+		xa_set_mark(&l2->entries, index2, LODGE_WRITTEN);
 		return STALE;
 	}
 	if (lodge_page_seen(other)) {

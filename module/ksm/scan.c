@@ -267,7 +267,7 @@ int lodge_ksm_now(struct lodge_layer *l, pgoff_t first, pgoff_t count,
 	u64 start;
 
 	while (more && !ret) {
-		if (mutex_lock_interruptible(&d->mutex)) {
+		if (signal_pending(current) || mutex_lock_interruptible(&d->mutex)) {
 			ret = -EINTR;
 			break;
 		}

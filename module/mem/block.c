@@ -87,6 +87,7 @@ static struct page *new_block(struct lodge_layer *l, pgoff_t base)
 	split_page(page, LODGE_BLOCK_ORDER);
 	for (i = 0; i < LODGE_BLOCK_PAGES; i++) {
 		lodge_index_new(page + i);
+		SetPageUptodate(page + i);
 		lodge_page_set_owner(page + i, l);
 		lodge_page_set_offset(page + i, base + i, 0, 0);
 		set_page_private(page + i, 0);

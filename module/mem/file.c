@@ -71,8 +71,16 @@ static vm_fault_t object_mkwrite(struct vm_fault *vmf)
 	return VM_FAULT_NOPAGE;
 }
 
+static int object_mprotect(struct vm_area_struct *vma, unsigned long start,
+			   unsigned long end, unsigned long flags)
+{
+	lodge_views_remapped(vma->vm_mm, start, end);
+	return 0;
+}
+
 static const struct vm_operations_struct object_vm_ops = {
 	.fault = object_fault,
+	.mprotect = object_mprotect,
 	.page_mkwrite = object_mkwrite,
 };
 
@@ -316,6 +324,9 @@ static int object_setattr(struct lodge_idmap *idmap, struct dentry *dentry,
 
 	if (ret)
 		return ret;
+	/* What it may be merged with is what its owner has, and that is said when it is made. */
+	if (i_uid_needs_update(idmap, attr, inode))
+		return -EPERM;
 	if ((attr->ia_valid & ATTR_SIZE) && attr->ia_size != i_size_read(inode)) {
 		/* That may want memory: before anything is changed, then once more. */
 		ret = clear_after(inode, attr->ia_size);

@@ -227,8 +227,9 @@ void lodge_layer_leave(struct lodge_layer *l, pgoff_t index, struct page *page,
 			void *entry)
 {
 	lodge_ksm_forget(l, page);
-	lodge_layer_replace(l, index, page, entry);
+	/* First: another page may be there, and written, as soon as the entry is seen. */
 	lodge_layer_clean(l, index, page);
+	lodge_layer_replace(l, index, page, entry);
 	if (lodge_entry_state(entry) == LODGE_PAGE_COMPRESSED)
 		xa_set_mark(&l->entries, index, LODGE_PACKED);
 	lodge_page_set_owner(page, NULL);
@@ -253,6 +254,8 @@ static void adopt(struct lodge_layer *l, pgoff_t index, struct page *page,
 	u8 rest = broken ? LODGE_REST_BROKEN : 0;
 
 	lodge_index_new(page);
+	/* Or a pipe that has it, from splice(), finds it has no data. */
+	SetPageUptodate(page);
 	lodge_page_set_owner(page, l);
 	lodge_page_set_offset(page, index, rest, rest);
 	lock_page(page);
@@ -551,6 +554,9 @@ pgoff_t lodge_layer_drop_run(struct lodge_layer *l, pgoff_t first, pgoff_t last,
 pgoff_t lodge_layer_drop_empty(struct lodge_layer *l, pgoff_t first, pgoff_t last,
 			       void *to)
 {
+	/* Nobody is killed for what is only noted. */
+	const gfp_t gfp = GFP_KERNEL_ACCOUNT |
+			  (to == ENTRY_CUT ? 0 : __GFP_NORETRY | __GFP_NOWARN);
 	XA_STATE(xas, &l->entries, first);
 	void *entry;
 	long nr;
@@ -574,7 +580,7 @@ pgoff_t lodge_layer_drop_empty(struct lodge_layer *l, pgoff_t first, pgoff_t las
 		/* Before anybody leaves that state. */
 		atomic_long_add(nr, &l->pages[LODGE_PAGE_DISCARDED]);
 		xas_unlock(&xas);
-	} while (xas_nomem(&xas, GFP_KERNEL_ACCOUNT));
+	} while (xas_nomem(&xas, gfp));
 	return xas_error(&xas) ? first + 1 : first;
 }
 
@@ -626,6 +632,7 @@ struct lodge_layer *lodge_layer_new(kuid_t uid, const char *domain)
 	if (!l->zero)
 		goto err_layer;
 	lodge_index_new(l->zero);
+	SetPageUptodate(l->zero);
 	lodge_page_set_owner(l->zero, NULL);
 	l->domain = lodge_domain_get(uid, domain);
 	if (!l->domain)
@@ -647,6 +654,7 @@ static void layer_free(struct lodge_layer *l)
 	int i;
 
 	lodge_domain_remove(l);
+	lodge_pool_hide(l);
 	lodge_layer_drop(l, 0, ULONG_MAX, NULL);
 	xa_destroy(&l->entries);
 	for (i = LODGE_PAGE_PRIVATE; i < LODGE_PAGE_STATES; i++)

@@ -303,6 +303,7 @@ struct lodge_npt_dirty lodge_views_written(struct address_space *mapping, pgoff_
 					   unsigned int nr);
 void lodge_views_flush(struct address_space *mapping);
 void lodge_views_zap(struct address_space *mapping, pgoff_t index);
+void lodge_views_remapped(struct mm_struct *mm, unsigned long start, unsigned long end);
 
 /* file.c, lodgefs.c */
 int lodge_args_get(void *args, size_t max, size_t least, void __user *from, u32 *size);

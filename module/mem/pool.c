@@ -19,15 +19,18 @@
 #include <linux/list_lru.h>
 #include <linux/lz4.h>
 #include <linux/memcontrol.h>
+#include <linux/mm.h>
 #include <linux/module.h>
 #include <linux/page_counter.h>
 #include <linux/sched/mm.h>
 #include <linux/slab.h>
 #include <linux/swap.h>
+#include <linux/vmstat.h>
 #include <linux/zsmalloc.h>
 
 #include "compat.h"
 #include "mem/pool.h"
+#include "mem/swap.h"
 
 /* What doesn't shrink to this stays as it is. */
 #define PACKED_MAX	(PAGE_SIZE / 2)
@@ -126,6 +129,7 @@ static struct lodge_pool *pool_new(struct mem_cgroup *memcg)
 	INIT_WORK(&p->work, lodge_reclaim_work);
 	p->memcg = memcg;
 	p->tight = jiffies;
+	p->barren = jiffies - HZ;
 	if (memcg)
 		css_get(&memcg->css);
 	/* One that doesn't compress would never do so. */
@@ -231,8 +235,8 @@ int lodge_pool_join(struct lodge_layer *l)
 	return 0;
 }
 
-/** lodge_pool_leave - none of an object's is reclaimed any more; it has no pages */
-void lodge_pool_leave(struct lodge_layer *l)
+/** lodge_pool_hide - none of an object's is reclaimed any more, and nobody is at it */
+void lodge_pool_hide(struct lodge_layer *l)
 {
 	struct lodge_pool *p = l->pool;
 
@@ -240,7 +244,12 @@ void lodge_pool_leave(struct lodge_layer *l)
 	list_del(&l->pool_list);
 	p->nr--;
 	mutex_unlock(&p->mutex);
-	lodge_pool_put(p);
+}
+
+/** lodge_pool_leave - a layer that is hidden has no pages in it any more */
+void lodge_pool_leave(struct lodge_layer *l)
+{
+	lodge_pool_put(l->pool);
 }
 
 static unsigned long handle_of(const void *entry)
@@ -375,14 +384,14 @@ int lodge_pool_unpack(struct lodge_layer *l, void *entry, struct page *page)
 }
 
 /* Under the list's lock. */
-static struct lodge_pool *find(struct mem_cgroup *memcg)
+/* Whether it is a cgroup's, or one's below it that is no more: of that nothing is reclaimed. */
+static bool counts_for(const struct lodge_pool *p, struct mem_cgroup *memcg)
 {
-	struct lodge_pool *p;
+	struct mem_cgroup *m = p->memcg;
 
-	list_for_each_entry(p, &pools, list)
-		if (p->memcg == memcg && p->zs)
-			return p;
-	return NULL;
+	while (m && m != memcg && !mem_cgroup_online(m))
+		m = parent_mem_cgroup(m);
+	return m == memcg && (p->zs || lodge_swap_on());
 }
 
 /**
@@ -409,19 +418,22 @@ void lodge_pool_count(struct lodge_pool *p)
  */
 unsigned long lodge_pool_pages(struct mem_cgroup *memcg)
 {
+	unsigned long sum = 0;
 	struct lodge_pool *p;
-	unsigned long sum;
 
 	/* Shrinkers wait for nobody. */
 	if (!mutex_trylock(&pools_lock))
 		return ROOM;
-	p = find(memcg);
-	/* Who reclaims counts. */
-	if (p && mutex_trylock(&p->mutex)) {
-		lodge_pool_count(p);
-		mutex_unlock(&p->mutex);
+	list_for_each_entry(p, &pools, list) {
+		if (!counts_for(p, memcg))
+			continue;
+		/* Who reclaims counts. */
+		if (mutex_trylock(&p->mutex)) {
+			lodge_pool_count(p);
+			mutex_unlock(&p->mutex);
+		}
+		sum += READ_ONCE(p->pages);
 	}
-	sum = p ? READ_ONCE(p->pages) : 0;
 	mutex_unlock(&pools_lock);
 	return sum;
 }
@@ -440,10 +452,16 @@ static unsigned long room(struct mem_cgroup *memcg)
 	return least;
 }
 
+/* Where so little is free, the host itself reclaims. */
+static bool host_is_short(void)
+{
+	return global_zone_page_state(NR_FREE_PAGES) < totalram_pages() / 128;
+}
+
 /*
  * From 6.4 on the reclaim of a cgroup doesn't count what a shrinker gave back, and
  * goes on until nothing is left: it ends here, once the limit that it began for is out
- * of the way. That of the host, and one that was asked for, are no such.
+ * of the way. That of the host is no such.
  */
 static bool has_room(struct lodge_pool *p, struct mem_cgroup *memcg)
 {
@@ -451,7 +469,13 @@ static bool has_room(struct lodge_pool *p, struct mem_cgroup *memcg)
 		p->tight = jiffies + HZ / 10;
 		return false;
 	}
-	return time_before(jiffies, p->tight) && !current_is_kswapd();
+	return time_before(jiffies, p->tight) && !current_is_kswapd() && !host_is_short();
+}
+
+/* Whether it is worth waiting for. */
+static bool is_at_it(struct lodge_pool *p)
+{
+	return work_busy(&p->work) && time_after(jiffies, READ_ONCE(p->barren) + HZ / 5);
 }
 
 /**
@@ -469,25 +493,28 @@ long lodge_pool_wake(struct mem_cgroup *memcg, unsigned long want,
 		     struct workqueue_struct *queue)
 {
 	struct lodge_pool *p;
-	bool enough;
-	long n;
+	bool busy = false;
+	long n = 0;
 
 	if (!mutex_trylock(&pools_lock))
 		return -EAGAIN;
-	p = find(memcg);
-	n = p ? atomic_long_xchg(&p->gone, 0) : 0;
-	enough = p && want && has_room(p, memcg);
-	if (p && want && !enough) {
-		/* It is for all who wait: each needs less, and asks again. */
-		if (atomic_long_read(&p->wanted) < want)
-			atomic_long_set(&p->wanted, want);
-		/* The work holds it. */
-		p->users += queue_work(queue, &p->work);
+	list_for_each_entry(p, &pools, list) {
+		if (!counts_for(p, memcg))
+			continue;
+		n += atomic_long_xchg(&p->gone, 0);
+		if (want && has_room(p, memcg))
+			continue;
+		if (want) {
+			/* It is for all who wait: each needs less, and asks again. */
+			if (atomic_long_read(&p->wanted) < want)
+				atomic_long_set(&p->wanted, want);
+			/* The work holds it. */
+			p->users += queue_work(queue, &p->work);
+		}
+		busy |= is_at_it(p);
 	}
-	if (!n && (enough || !p || !work_busy(&p->work)))
-		n = -ENODATA;
 	mutex_unlock(&pools_lock);
-	return n;
+	return n || busy ? n : -ENODATA;
 }
 
 /**

@@ -26,6 +26,7 @@ struct zs_pool;
  * @gone: pages that went since they were told
  * @tight: jiffies; some time after a limit of the cgroup was last in the way; under the
  *	list's lock
+ * @barren: jiffies when the work last found nothing
  * @mutex: one reclaims at a time; protects the rest
  * @layers: in the order in which they are looked through
  * @nr: how many
@@ -42,7 +43,7 @@ struct lodge_pool {
 	struct mem_cgroup *memcg;
 	struct work_struct work;
 	atomic_long_t wanted, gone;
-	unsigned long tight;
+	unsigned long tight, barren;
 	struct mutex mutex;
 	struct list_head layers;
 	unsigned int nr;
@@ -55,6 +56,7 @@ struct lodge_pool {
 
 /* pool.c */
 int lodge_pool_join(struct lodge_layer *l);
+void lodge_pool_hide(struct lodge_layer *l);
 void lodge_pool_leave(struct lodge_layer *l);
 void *lodge_pool_pack(struct lodge_layer *l, struct page *page);
 int lodge_pool_read(struct lodge_layer *l, void *entry, struct page *page);

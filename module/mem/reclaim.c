@@ -343,6 +343,8 @@ void lodge_reclaim_work(struct work_struct *work)
 		lodge_reclaim(&r);
 		/* Who waits hears of it at once. */
 		atomic_long_add(r.pages, &p->gone);
+		if (!r.pages)
+			WRITE_ONCE(p->barren, jiffies);
 		want = r.pages ? want - (long)r.pages : 0;
 	}
 	lodge_pool_put(p);

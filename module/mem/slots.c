@@ -693,8 +693,9 @@ void lodge_mem_destroy(struct lodge_vm *vm)
 	unsigned long id;
 
 	if (vm->mm) {
-		lodge_views_leave(vm);
+		/* That zaps; who takes pages out of views finds the VM until it is done. */
 		mmu_notifier_unregister(&vm->mem.notifier, vm->mm);
+		lodge_views_leave(vm);
 	}
 	xa_for_each(&vm->mem.ids, id, slot)
 		slot_free(slot);

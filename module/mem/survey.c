@@ -33,14 +33,20 @@ static struct lodge_slot *slot_from(struct lodge_slots *slots, gfn_t gfn)
 u32 lodge_survey(struct lodge_vm *vm, u64 *first, u8 *states, u32 max, bool clear)
 {
 	int idx = srcu_read_lock(&vm->srcu);
-	struct lodge_slot *slot = slot_from(lodge_slots(vm), *first);
+	struct lodge_slot *slot;
 	u32 nr = 0;
 
+	/* From here on: a slot that is taken away meanwhile doesn't hear that its object goes. */
+	rcu_read_lock();
+	slot = slot_from(lodge_slots(vm), *first);
+	if (slot) {
+		*first = max_t(u64, *first, slot->base);
+		nr = min_t(u64, max, slot->base + slot->npages - *first);
+		lodge_view_states(slot, lodge_slot_hva(slot, *first), states, nr);
+	}
+	rcu_read_unlock();
 	if (!slot)
 		goto out;
-	*first = max_t(u64, *first, slot->base);
-	nr = min_t(u64, max, slot->base + slot->npages - *first);
-	lodge_view_states(slot, lodge_slot_hva(slot, *first), states, nr);
 	lodge_npt_survey(vm, *first, *first + nr, states);
 	/* A TLB that has a page sets no bit. */
 	if (clear && lodge_npt_range(vm, LODGE_NPT_CLEAR_YOUNG, *first, *first + nr, false))

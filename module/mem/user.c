@@ -230,20 +230,18 @@ bool lodge_mem_range(struct lodge_vm *vm, enum lodge_npt_op op, unsigned long st
 	return ret;
 }
 
-static int notifier_start(struct mmu_notifier *mn,
-			  const struct mmu_notifier_range *range)
+static void invalidate(struct lodge_vm *vm, unsigned long start, unsigned long end,
+		       unsigned int how)
 {
-	struct lodge_vm *vm = notifier_vm(mn);
 	struct lodge_mem *mem = &vm->mem;
-	unsigned int how = 0;
 
 	spin_lock(&mem->inv_lock);
 	if (!mem->inv_count) {
-		WRITE_ONCE(mem->inv_start, range->start);
-		WRITE_ONCE(mem->inv_end, range->end);
+		WRITE_ONCE(mem->inv_start, start);
+		WRITE_ONCE(mem->inv_end, end);
 	} else {
-		WRITE_ONCE(mem->inv_start, min(mem->inv_start, range->start));
-		WRITE_ONCE(mem->inv_end, max(mem->inv_end, range->end));
+		WRITE_ONCE(mem->inv_start, min(mem->inv_start, start));
+		WRITE_ONCE(mem->inv_end, max(mem->inv_end, end));
 	}
 	/* The range first: who sees the count looks at the range. */
 	smp_store_release(&mem->inv_count, mem->inv_count + 1);
@@ -253,25 +251,50 @@ static int notifier_start(struct mmu_notifier *mn,
 	 * it see the count.
 	 */
 	smp_mb();
+	if (lodge_mem_range(vm, LODGE_NPT_ZAP, start, end, how, NULL))
+		lodge_npt_flush(vm);
+}
+
+static void invalidated(struct lodge_mem *mem)
+{
+	spin_lock(&mem->inv_lock);
+	WRITE_ONCE(mem->inv_seq, mem->inv_seq + 1);
+	/* Who sees the count gone sees the sequence changed. */
+	smp_store_release(&mem->inv_count, mem->inv_count - 1);
+	spin_unlock(&mem->inv_lock);
+}
+
+/**
+ * lodge_mem_remapped - other memory is behind addresses, or other rights, and no notifier said so
+ * @vm: the VM
+ * @start: the first address
+ * @end: the one after the last
+ *
+ * Context: mmap_lock is held for writing; doesn't sleep.
+ */
+void lodge_mem_remapped(struct lodge_vm *vm, unsigned long start, unsigned long end)
+{
+	invalidate(vm, start, end, LODGE_RANGE_REMAPPED);
+	invalidated(&vm->mem);
+}
+
+static int notifier_start(struct mmu_notifier *mn,
+			  const struct mmu_notifier_range *range)
+{
+	unsigned int how = 0;
+
 	if (mmu_notifier_range_blockable(range))
 		how |= LODGE_RANGE_SLEEP;
 	if (range->event != MMU_NOTIFY_CLEAR)
 		how |= LODGE_RANGE_REMAPPED;
-	if (lodge_mem_range(vm, LODGE_NPT_ZAP, range->start, range->end, how, NULL))
-		lodge_npt_flush(vm);
+	invalidate(notifier_vm(mn), range->start, range->end, how);
 	return 0;
 }
 
 static void notifier_end(struct mmu_notifier *mn,
 			 const struct mmu_notifier_range *range)
 {
-	struct lodge_mem *mem = &notifier_vm(mn)->mem;
-
-	spin_lock(&mem->inv_lock);
-	WRITE_ONCE(mem->inv_seq, mem->inv_seq + 1);
-	/* Who sees the count gone sees the sequence changed. */
-	smp_store_release(&mem->inv_count, mem->inv_count - 1);
-	spin_unlock(&mem->inv_lock);
+	invalidated(&notifier_vm(mn)->mem);
 }
 
 /* These three come with the host's page-table lock held. */
@@ -310,6 +333,7 @@ static void notifier_release(struct mmu_notifier *mn, struct mm_struct *mm)
 	struct lodge_vm *vm = notifier_vm(mn);
 
 	lodge_npt_zap_all(vm);
+	lodge_press_goal(vm, 0);
 	lodge_mem_range(vm, LODGE_NPT_ZAP, 0, ULONG_MAX,
 			LODGE_RANGE_SLEEP | LODGE_RANGE_REMAPPED, NULL);
 }

@@ -336,6 +336,27 @@ void lodge_views_leave(struct lodge_vm *vm)
 	write_unlock(&vms_lock);
 }
 
+/**
+ * lodge_views_remapped - rights to addresses of a process change
+ * @mm: of which one
+ * @start: the first address
+ * @end: the one after the last
+ *
+ * mprotect() tells the notifier only of what is in page tables, which lodge memory needs not be.
+ *
+ * Context: mmap_lock is held for writing; doesn't sleep.
+ */
+void lodge_views_remapped(struct mm_struct *mm, unsigned long start, unsigned long end)
+{
+	struct lodge_vm *vm;
+
+	read_lock(&vms_lock);
+	hash_for_each_possible(vms, vm, mem.node, (unsigned long)mm)
+		if (vm->mm == mm)
+			lodge_mem_remapped(vm, start, end);
+	read_unlock(&vms_lock);
+}
+
 static inline pgoff_t vma_first(struct vm_area_struct *vma)
 {
 	return vma->vm_pgoff;

@@ -7,6 +7,7 @@
 #include <setjmp.h>
 #include <signal.h>
 #include <sys/mount.h>
+#include <sys/sendfile.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
 #include <sys/uio.h>
@@ -171,6 +172,9 @@ TEST(mounted)
 	as_a_file(fd);
 	OK(ioctl(fd, LODGE_MEMORY_INFO, &info));
 	CHECK_EQ(info.flags, LODGE_MEMORY_MERGEABLE);
+	/* It is merged with its owner's. */
+	FAILS(EPERM, fchown(fd, 12345, -1));
+	OK(fchown(fd, geteuid(), 12345));
 	close(fd);
 	/* It keeps what is in it until it is removed. */
 	OK(rename(name, other));
@@ -1065,6 +1069,53 @@ TEST(not_mapped)
 	vcpu_jump(g.v, G_peek);
 	vcpu_args(g.v, AT + PAGE, 0);
 	FAILS(EFAULT, ioctl(g.v->fd, KVM_RUN, 0));
+}
+
+/* What the launcher may not do with memory that it has never touched the guest may not, either. */
+TEST(rights)
+{
+	const size_t size = 4 * MiB, at = 2 * MiB;
+	struct guest g;
+
+	need_lodge();
+	g = guest_new(size, "rights");
+	CHECK_EQ((uintptr_t)g.m % (2 * MiB), 0);
+	poke(&g, at, 1);
+	OK(mprotect(g.m, size, PROT_READ));
+	CHECK_EQ(peek(&g, at), 1);
+	vcpu_jump(g.v, G_poke);
+	vcpu_args(g.v, AT + at, 2);
+	FAILS(EFAULT, ioctl(g.v->fd, KVM_RUN, 0));
+	OK(mprotect(g.m, size, PROT_READ | PROT_WRITE));
+	want_mark(g.v, 1);
+	OK(mprotect(g.m, size, PROT_NONE));
+	vcpu_jump(g.v, G_peek);
+	vcpu_args(g.v, AT + at, 0);
+	FAILS(EFAULT, ioctl(g.v->fd, KVM_RUN, 0));
+	OK(mprotect(g.m, size, PROT_READ | PROT_WRITE));
+	CHECK_EQ(peek(&g, at), 2);
+}
+
+/* Pipes have what is in it, and what isn't. */
+TEST(spliced)
+{
+	uint8_t *m, *copy;
+	loff_t from = 0;
+	int fd, to, i;
+
+	need_lodge();
+	fd = object(8 * PAGE, 0, "");
+	m = mapped(fd, 8 * PAGE);
+	/* A hole between, and one behind. */
+	fill(m, 1);
+	fill(m + 3 * PAGE, 3);
+	to = OK(memfd_create("to", 0));
+	for (i = 0; i < 100 && from < (loff_t)(8 * PAGE); i++)
+		CHECK(OK(sendfile(to, fd, &from, 8 * PAGE - from)) > 0, "at %ld", (long)from);
+	copy = mapped(to, 8 * PAGE);
+	CHECK(!memcmp(copy, m, 8 * PAGE));
+	munmap(copy, 8 * PAGE);
+	close(to);
 }
 
 /* All that can be taken away from under a guest is, and it is told. */
