@@ -6,8 +6,12 @@ TAP. The cases are the functions below of these names.
 """
 
 import fcntl
+import hashlib
 import json
 import os
+import re
+import shutil
+import socket
 import struct
 import subprocess
 import sys
@@ -66,6 +70,78 @@ class Guest(Machine):
         good &= point(self.done(), 'the guest ends well')
         if not good:
             self.tell_why()
+
+
+def net_of(kind, number, files):
+    """A card that reaches files through QEMU's own network."""
+    return ['-netdev', f'user,id=n{number},net=10.0.{number}.0/24,tftp={files}',
+            '-device', f'{kind},netdev=n{number}']
+
+
+def devices():
+    """IDE, virtio-blk, e1000, virtio-net, VGA's text, in one guest."""
+    os.makedirs('/tmp/files', exist_ok=True)
+    data = os.urandom(1 << 20)
+    with open('/tmp/files/data', 'wb') as file:
+        file.write(data)
+    want = hashlib.md5(data).hexdigest()
+    drives = []
+    for kind in ('ide', 'virtio'):
+        with open(f'/tmp/{kind}.disk', 'wb') as file:
+            file.truncate(16 << 20)
+        drives += ['-drive', f'file=/tmp/{kind}.disk,format=raw,if={kind}']
+    with Guest('-m', '192', *drives, *net_of('e1000', 4, '/tmp/files'),
+               *net_of('virtio-net-pci', 5, '/tmp/files'),
+               kernel='generic') as machine:
+        good = point(machine.ready(), 'a guest with devices boots')
+        for kind, name in (('ide', 'sda'), ('virtio', 'vda')):
+            said = machine.order(f'disk /dev/{name} && md5sum </tmp/noise')
+            with open(f'/tmp/{kind}.disk', 'rb') as file:
+                there = hashlib.md5(file.read(40 << 16)).hexdigest()
+            good &= point(said and there in said, f'an {kind} disk keeps what it is given')
+        for kind, number in (('e1000', 4), ('virtio_net', 5)):
+            said = machine.order(
+                f'net {kind} 10.0.{number}.15 && rm -f data && '
+                f'tftp -g -r data 10.0.{number}.2 && md5sum <data')
+            good &= point(said and want in said, f'{kind} brings a file')
+        machine.order('echo seen on the screen >/dev/tty0')
+        text = machine.monitor.ask('xp /4000xb 0xb8000')
+        text = bytes(int(n, 16) for n in re.findall(' 0x(..)', text))[::2]
+        good &= point(b'seen on the screen' in text, 'the screen shows text')
+        machine.over(good)
+
+
+def total(machine):
+    """MiB that the guest has."""
+    return int(machine.order("awk '/MemTotal/ { print int($2 / 1024) }' "
+                             '/proc/meminfo') or 0)
+
+
+def changing():
+    """A balloon is filled and emptied; memory is plugged in."""
+    with Guest('-m', '256,slots=2,maxmem=1G', '-nic', 'none',
+               '-device', 'virtio-balloon-pci') as machine:
+        good = point(machine.ready(), 'a guest with a balloon boots')
+
+        def actual():
+            return machine.monitor.execute('query-balloon')['actual'] >> 20
+        for size in (160, 256):
+            machine.monitor.execute('balloon', value=size << 20)
+            good &= point(until(lambda s=size: actual() == s, machine.PATIENCE),
+                          f'the guest has {size} MiB')
+            good &= point(machine.order('cmp noise noise') is not None, 'and works')
+        before = total(machine)
+        machine.order('echo online >/sys/devices/system/memory/auto_online_blocks')
+        machine.monitor.execute('object-add', **{
+            'qom-type': 'memory-backend-ram', 'id': 'more', 'size': 256 << 20})
+        machine.monitor.execute('device_add', driver='pc-dimm', id='dimm',
+                                memdev='more')
+        good &= point(until(lambda: total(machine) >= before + 250, 60, 1),
+                      'a DIMM of 256 MiB that is plugged in is there')
+        good &= point(machine.order('mount -o remount,size=400m /tmp && '
+                                    'dd if=/dev/zero of=big bs=1M count=300') is not None,
+                      'and can be written')
+        machine.over(good)
 
 
 def job(machine, command, **arguments):
@@ -141,6 +217,46 @@ def migration():
                                    'done') == 'here', 'and writes on')
         target.order(': >stop; until [ -e stopped ]; do sleep 0.1; done; cpus')
         target.over(good)
+
+
+def vhost():
+    """virtio-net by the host's kernel: irqfds and ioeventfds at work."""
+    data = os.urandom(4 << 20)
+    with Guest('-m', '128', '-netdev', 'tap,id=n,ifname=tap0,vhost=on,script=no,'
+               'downscript=no', '-device', 'virtio-net-pci,netdev=n', kernel='generic',
+               cpus=2) as machine:
+        good = point(machine.ready(), 'a guest with vhost-net boots')
+        links = [os.readlink(f'/proc/{machine.process.pid}/fd/{fd}')
+                 for fd in os.listdir(f'/proc/{machine.process.pid}/fd')]
+        good &= point('/dev/vhost-net' in links, 'the host serves its card')
+        subprocess.run(['ip', 'link', 'set', 'tap0', 'up'], check=True)
+        subprocess.run(['ip', 'addr', 'add', '10.1.0.1/24', 'dev', 'tap0'], check=True)
+        with socket.create_server(('10.1.0.1', 7000)) as server:
+            machine.tell(f'{machine.orders + 1} net virtio_net 10.1.0.2 && '
+                         'nc 10.1.0.1 7000 </dev/null >data; md5sum <data')
+            server.settimeout(machine.PATIENCE)
+            link, _ = server.accept()
+            link.sendall(data)
+            link.close()
+        machine.orders += 1
+        machine.said(f'^guest: did {machine.orders} 0')
+        good &= point(hashlib.md5(data).hexdigest() in machine.read(),
+                      '4 MiB come through it')
+        machine.over(good)
+
+
+def ovmf():
+    """UEFI's firmware, in a flash that the guest reads as memory and writes as a device."""
+    shutil.copy('/usr/share/OVMF/OVMF_VARS_4M.fd', '/tmp/vars')
+    with open('/tmp/vars', 'rb') as file:
+        before = file.read()
+    boot('q35, OVMF, 2 vCPU(s)', '-m', '256', '-machine', 'q35',
+         '-drive', 'if=pflash,format=raw,readonly=on,'
+         'file=/usr/share/OVMF/OVMF_CODE_4M.fd',
+         '-drive', 'if=pflash,format=raw,file=/tmp/vars',
+         cpus=2, words='cpus,clock,efi', want=('clock kvm-clock', 'efi'))
+    with open('/tmp/vars', 'rb') as file:
+        point(file.read() != before, 'the firmware has written its variables')
 
 
 def counters():

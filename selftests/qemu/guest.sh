@@ -56,14 +56,35 @@ fill() {
 	done </dev/ttyS0
 }
 
+efi() { [ -d /sys/firmware/efi ] && say efi; }
+
 # What is told, one line each: a number, and a command, which may use other variables.
 orders() {
+	[ ! -e /modules/order ] || while read -r m; do insmod "/modules/$m"; done </modules/order
 	say ready
 	while read -r number line; do
 		[ "$line" != end ] || break
 		eval "$line"
 		say "did $number $?"
 	done </dev/ttyS0
+}
+
+# disk FILE: written, and read past the cache.
+disk() {
+	dd if=/tmp/noise of="$1" bs=64k conv=fsync 2>/dev/null
+	[ "$(dd if="$1" bs=64k count=40 iflag=direct 2>/dev/null | md5sum)" = \
+		"$(md5sum </tmp/noise)" ]
+}
+
+# net DRIVER ADDRESS: that card, up.
+net() {
+	for card in /sys/class/net/*; do
+		[ "$(basename "$(readlink "$card/device/driver")")" = "$1" ] || continue
+		ip link set "${card##*/}" up
+		ip addr add "$2/24" dev "${card##*/}"
+		return
+	done
+	return 1
 }
 
 # Memory is written over and over, and compared each time; until there is a file /tmp/stop.

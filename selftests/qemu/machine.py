@@ -55,7 +55,7 @@ class Machine:
     PATIENCE = 300          # seconds; for what can only fail by never coming
     count = 0
 
-    def __init__(self, *args, append=None, accel='kvm'):
+    def __init__(self, *args, append=None, kernel='cloud', accel='kvm'):
         Machine.count += 1
         self.at = f'/tmp/machine{Machine.count}'
         command = [QEMU, '-accel', accel, '-display', 'none', '-no-reboot',
@@ -63,8 +63,8 @@ class Machine:
                    '-chardev', f'socket,id=line,path={self.at}.line,server=on,'
                    f'wait=off,logfile={self.at}.log', '-serial', 'chardev:line']
         if append is not None:
-            command += ['-kernel', '/work/vmlinuz',
-                        '-initrd', '/work/guest',
+            command += ['-kernel', f'/work/{kernel}',
+                        '-initrd', f'/work/{kernel}.initrd',
                         '-append', 'console=ttyS0 panic=-1 quiet nowatchdog '
                         + append]
         with open(self.at + '.err', 'wb') as err:
