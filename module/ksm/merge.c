@@ -74,6 +74,9 @@ static void share(struct lodge_stable *stable, struct lodge_layer *l, pgoff_t in
 	sharer->seen = false;
 	hlist_add_head(&sharer->node, &stable->sharers);
 	WRITE_ONCE(stable->nr, stable->nr + 1);
+	/* Nobody finds a full one any more, or has to pass it: of each kind one has room. */
+	if (stable->nr == LODGE_SHARERS_MAX)
+		lodge_index_remove(&d->index, stable->page);
 	atomic_long_inc(&d->sharers);
 	lodge_layer_clean(l, index, old);
 	lodge_layer_replace(l, index, old, lodge_sharer_entry(sharer));
