@@ -63,7 +63,7 @@ struct window {
 	struct page *page[WINDOW];
 	pgoff_t index[WINDOW];
 	bool used[WINDOW];
-	int nr;
+	unsigned int nr;
 	bool seen;
 };
 
@@ -123,11 +123,11 @@ static int evict(struct lodge_layer *l, pgoff_t index, struct page *page)
 /* Some pages as before, which are next to each other in the file then. */
 static void swap_out(struct lodge_reclaim *r, struct lodge_layer *l, struct window *w)
 {
-	long slot = w->nr && lodge_swap_on() ? lodge_swap_write(w->page, w->nr) : -ENOSPC;
-	int i;
+	unsigned int i, nr = w->nr;
+	long slot = nr && lodge_swap_on() ? lodge_swap_write(w->page, &nr) : -ENOSPC;
 
 	for (i = 0; i < w->nr; i++) {
-		if (slot < 0) {
+		if (slot < 0 || i >= nr) {
 			lodge_page_set_aged(w->page[i], !r->swap);
 		} else {
 			lodge_layer_leave(l, w->index[i], w->page[i],
@@ -204,7 +204,7 @@ static void spill(struct lodge_reclaim *r, struct lodge_layer *l)
 			break;
 		index[nr] = l->spill_hand++;
 	}
-	slot = nr ? lodge_swap_write(page, nr) : -ENOENT;
+	slot = nr ? lodge_swap_write(page, &nr) : -ENOENT;
 	for (i = 0; slot >= 0 && i < nr; i++)
 		if (lodge_layer_spilled(l, index[i], entry[i], slot + i)) {
 			atomic_long_inc(&l->swapped_out);

@@ -158,24 +158,28 @@ void lodge_swap_free(unsigned long slot)
 /**
  * lodge_swap_write - write pages to the swap file, next to each other
  * @pages: which nobody writes to
- * @nr: how many, LODGE_SWAP_BATCH at most
+ * @nr: how many, LODGE_SWAP_BATCH at most, but not 0; set to how many were written: fewer
+ *	where not so many slots in a row are free
  *
  * Context: may sleep, as long as writing takes.
  * Return: the slot of the first one; -ENOSPC, or another error.
  */
-long lodge_swap_write(struct page **pages, unsigned int nr)
+long lodge_swap_write(struct page **pages, unsigned int *nr)
 {
+	long slot = slots_get(*nr);
 	unsigned int i;
-	long slot;
 	int ret;
 
-	slot = slots_get(nr);
+	while (slot < 0 && *nr > 1) {
+		*nr /= 2;
+		slot = slots_get(*nr);
+	}
 	if (slot < 0)
 		return slot;
-	ret = io(true, pages, nr, slot);
+	ret = io(true, pages, *nr, slot);
 	if (!ret)
 		return slot;
-	for (i = 0; i < nr; i++)
+	for (i = 0; i < *nr; i++)
 		lodge_swap_free(slot + i);
 	return ret;
 }

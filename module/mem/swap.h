@@ -17,7 +17,7 @@ struct page;
 bool lodge_swap_on(void);
 int lodge_swap_start(struct file *file);
 int lodge_swap_stop(void);
-long lodge_swap_write(struct page **pages, unsigned int nr);
+long lodge_swap_write(struct page **pages, unsigned int *nr);
 int lodge_swap_read(struct page **pages, unsigned int nr, unsigned long slot);
 void lodge_swap_free(unsigned long slot);
 struct page **lodge_swap_scratch(void);

@@ -1020,6 +1020,41 @@ TEST(swapped)
 	CHECK(swap.errors > before.errors);
 }
 
+/* No two slots beside each other are free. */
+TEST(swapped_in_pieces)
+{
+	struct lodge_memory_discard d = { .size = sizeof(d), .count = 1 };
+	struct lodge_memory_info info = { .size = sizeof(info) };
+	const int n = 64;
+	uint8_t *m;
+	int fd, i;
+
+	need_lodge();
+	fd = object(2 * n * PAGE, 0, "");
+	m = mapped(fd, 2 * n * PAGE);
+	swap_begin(n);
+	for (i = 0; i < n; i++)
+		fill(m + i * PAGE, i);
+	CHECK_EQ(OK(try_reclaim(fd, n, LODGE_RECLAIM_SWAP)), n);
+	for (d.first = 0; d.first < n; d.first += 2)
+		OK(ioctl(fd, LODGE_MEMORY_DISCARD, &d));
+	for (i = n; i < n + n / 2; i++)
+		fill(m + i * PAGE, i);
+	/* A piece each time. */
+	for (i = 0; i < n && info.pages[LODGE_PAGE_SWAPPED] < (unsigned int)n; i++) {
+		OK(try_reclaim(fd, n, LODGE_RECLAIM_SWAP));
+		OK(ioctl(fd, LODGE_MEMORY_INFO, &info));
+	}
+	CHECK_EQ(info.pages[LODGE_PAGE_SWAPPED], n);
+	for (i = n; i < n + n / 2; i++)
+		MUST(filled(m + i * PAGE, i));
+	for (i = 1; i < n; i += 2)
+		MUST(filled(m + i * PAGE, i));
+	munmap(m, 2 * n * PAGE);
+	close(fd);
+	OK(swap_set(-1));
+}
+
 /* What isn't used goes by itself, if that is wanted. */
 TEST_TIMEOUT(cold, 60)
 {
