@@ -112,6 +112,20 @@ int lodge_domain_each(u64 from, int (*fn)(struct lodge_domain *d, void *arg), vo
 	return ret;
 }
 
+/** lodge_domain_peers - how many domains of its owner there is something to be merged in */
+unsigned int lodge_domain_peers(const struct lodge_domain *d)
+{
+	const struct lodge_domain *other;
+	unsigned int n = 0;
+
+	mutex_lock(&domains_lock);
+	list_for_each_entry(other, &domains, list)
+		n += uid_eq(other->uid, d->uid) &&
+		     !(list_empty(&other->layers) && list_empty(&other->done));
+	mutex_unlock(&domains_lock);
+	return max(n, 1u);
+}
+
 /** lodge_domain_name - its name among its owner's domains */
 const char *lodge_domain_name(const struct lodge_domain *d)
 {

@@ -135,6 +135,7 @@ struct lodge_domain {
 /* domain.c */
 struct lodge_domain *lodge_domain_get(kuid_t uid, const char *name);
 void lodge_domain_put(struct lodge_domain *d);
+unsigned int lodge_domain_peers(const struct lodge_domain *d);
 const char *lodge_domain_name(const struct lodge_domain *d);
 void lodge_domain_add(struct lodge_layer *l);
 void lodge_domain_remove(struct lodge_layer *l);

@@ -45,7 +45,7 @@
 
 static unsigned int ksm_budget = 10;
 module_param(ksm_budget, uint, 0644);
-MODULE_PARM_DESC(ksm_budget, "how much of a CPU merging may take per domain, in percent; 0: none");
+MODULE_PARM_DESC(ksm_budget, "how much of a CPU merging may take per owner, in percent; 0: none");
 
 static unsigned int ksm_pass_ms = 1000;
 module_param(ksm_pass_ms, uint, 0644);
@@ -239,8 +239,10 @@ void lodge_ksm_work(struct work_struct *work)
 	mutex_unlock(&d->mutex);
 	start = ktime_get_ns() - start;
 	lodge_ksm_count(d, LODGE_KSM_CPU_NS, start);
+	/* All domains of an owner have one budget: they cost nothing to make. */
 	if (!over)
-		delay = nsecs_to_jiffies(start * (100 - budget) / budget);
+		delay = nsecs_to_jiffies(start * (100ull * lodge_domain_peers(d) - budget) /
+					 budget);
 	if (more)
 		queue_delayed_work(system_unbound_wq, &d->work, max(delay, 1ul));
 }
