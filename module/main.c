@@ -26,6 +26,7 @@
 #include "mem/swap.h"
 #include "msr.h"
 #include "netlink.h"
+#include "tune.h"
 
 static char *node = "lodge";
 module_param(node, charp, 0444);
@@ -69,6 +70,9 @@ static long system_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 	case LODGE_SWAP_SET:
 	case LODGE_SWAP_INFO:
 		return lodge_swap_ioctl(cmd, uarg);
+	case LODGE_POLICY_GET:
+	case LODGE_POLICY_SET:
+		return lodge_policy_ioctl(cmd, uarg);
 	default:
 		return -EINVAL;
 	}

@@ -13,6 +13,7 @@
 #include "mem/pool.h"
 #include "mem/swap.h"
 #include "netlink_mem.h"
+#include "tune.h"
 
 /* Twice what the longest answers take; of a map all but the pages. */
 #define BALLOON_MESSAGE_SIZE	1536
@@ -149,32 +150,19 @@ const struct nla_policy lodge_policy_nla[] = {
 	[LODGE_A_POLICY_COLD_MS] = { .type = NLA_U32 },
 };
 
-struct policy {
-	struct lodge_balloon_rates balloon;
-	u32 ksm_budget, ksm_pass_ms;
-	u32 pool_percent, cold_ms;
-};
-
-static void get_policy(struct policy *p)
-{
-	lodge_balloon_rates(&p->balloon);
-	lodge_ksm_rates(&p->ksm_budget, &p->ksm_pass_ms);
-	lodge_reclaim_rates(&p->pool_percent, &p->cold_ms);
-}
-
 static int put_policy(struct sk_buff *msg, struct genl_info *info,
 		      const struct viewer *viewer, void *arg)
 {
-	struct policy p;
+	struct lodge_policy p;
 
-	get_policy(&p);
-	return nla_put_u32(msg, LODGE_A_POLICY_TAX, p.balloon.tax) ?:
-	       nla_put_u32(msg, LODGE_A_POLICY_PERIOD_MS, p.balloon.period_ms) ?:
-	       nla_put_u32(msg, LODGE_A_POLICY_BUDGET, p.balloon.budget) ?:
-	       nla_put_u32(msg, LODGE_A_POLICY_RESERVE, p.balloon.reserve) ?:
+	lodge_policy_get(&p);
+	return nla_put_u32(msg, LODGE_A_POLICY_TAX, p.tax) ?:
+	       nla_put_u32(msg, LODGE_A_POLICY_PERIOD_MS, p.period_ms) ?:
+	       nla_put_u32(msg, LODGE_A_POLICY_BUDGET, p.budget) ?:
+	       nla_put_u32(msg, LODGE_A_POLICY_RESERVE, p.reserve) ?:
 	       nla_put_u32(msg, LODGE_A_POLICY_KSM_BUDGET, p.ksm_budget) ?:
 	       nla_put_u32(msg, LODGE_A_POLICY_KSM_PASS_MS, p.ksm_pass_ms) ?:
-	       nla_put_u32(msg, LODGE_A_POLICY_PATIENCE_MS, p.balloon.patience_ms) ?:
+	       nla_put_u32(msg, LODGE_A_POLICY_PATIENCE_MS, p.patience_ms) ?:
 	       nla_put_u32(msg, LODGE_A_POLICY_POOL_PERCENT, p.pool_percent) ?:
 	       nla_put_u32(msg, LODGE_A_POLICY_COLD_MS, p.cold_ms);
 }
@@ -186,18 +174,18 @@ int lodge_netlink_get_policy(struct sk_buff *skb, struct genl_info *info)
 
 int lodge_netlink_set_policy(struct sk_buff *skb, struct genl_info *info)
 {
-	struct policy p;
+	struct lodge_policy p;
 	const struct {
 		int type;
 		u32 *value;
 	} fields[] = {
-		{ LODGE_A_POLICY_TAX, &p.balloon.tax },
-		{ LODGE_A_POLICY_PERIOD_MS, &p.balloon.period_ms },
-		{ LODGE_A_POLICY_BUDGET, &p.balloon.budget },
-		{ LODGE_A_POLICY_RESERVE, &p.balloon.reserve },
+		{ LODGE_A_POLICY_TAX, &p.tax },
+		{ LODGE_A_POLICY_PERIOD_MS, &p.period_ms },
+		{ LODGE_A_POLICY_BUDGET, &p.budget },
+		{ LODGE_A_POLICY_RESERVE, &p.reserve },
 		{ LODGE_A_POLICY_KSM_BUDGET, &p.ksm_budget },
 		{ LODGE_A_POLICY_KSM_PASS_MS, &p.ksm_pass_ms },
-		{ LODGE_A_POLICY_PATIENCE_MS, &p.balloon.patience_ms },
+		{ LODGE_A_POLICY_PATIENCE_MS, &p.patience_ms },
 		{ LODGE_A_POLICY_POOL_PERCENT, &p.pool_percent },
 		{ LODGE_A_POLICY_COLD_MS, &p.cold_ms },
 	};
@@ -205,19 +193,12 @@ int lodge_netlink_set_policy(struct sk_buff *skb, struct genl_info *info)
 
 	if (!netlink_capable(skb, CAP_NET_ADMIN))
 		return -EPERM;
-	get_policy(&p);
+	lodge_policy_get(&p);
 	for (i = 0; i < ARRAY_SIZE(fields); i++)
 		if (info->attrs[fields[i].type])
 			*fields[i].value = nla_get_u32(info->attrs[fields[i].type]);
-	/* All of it or nothing. */
-	if (p.ksm_budget > LODGE_KSM_MAX_BUDGET || p.pool_percent > 100)
-		return -EINVAL;
-	ret = lodge_balloon_set_rates(&p.balloon);
-	if (ret)
-		return ret;
-	lodge_ksm_set_rates(p.ksm_budget, p.ksm_pass_ms);
-	lodge_reclaim_set_rates(p.pool_percent, p.cold_ms);
-	return lodge_netlink_get_policy(skb, info);
+	ret = lodge_policy_set(&p);
+	return ret ?: lodge_netlink_get_policy(skb, info);
 }
 
 /* --- domains --- */

@@ -26,6 +26,9 @@
 /* On /dev/lodge, with CAP_SYS_ADMIN: where pages go that are not used. */
 #define LODGE_SWAP_SET		_IO(LODGE_IO, 0x02)
 #define LODGE_SWAP_INFO		_IO(LODGE_IO, 0x03)
+/* On /dev/lodge: what holds for the memory of all VMs; to set it, with CAP_NET_ADMIN. */
+#define LODGE_POLICY_GET	_IO(LODGE_IO, 0x04)
+#define LODGE_POLICY_SET	_IO(LODGE_IO, 0x05)
 /* On the descriptor of an object, or of any file in a lodgefs. */
 #define LODGE_MEMORY_INFO	_IO(LODGE_IO, 0x10)
 #define LODGE_MEMORY_MAP	_IO(LODGE_IO, 0x11)
@@ -34,6 +37,7 @@
 #define LODGE_DOMAIN_INFO	_IO(LODGE_IO, 0x14)
 #define LODGE_MEMORY_RECLAIM	_IO(LODGE_IO, 0x15)
 #define LODGE_MEMORY_DISCARD	_IO(LODGE_IO, 0x16)
+#define LODGE_DOMAIN_SET	_IO(LODGE_IO, 0x17)
 
 /* The file system's number for statfs(), and its type for mount(). */
 #define LODGEFS_MAGIC		0x4c6f6467
@@ -240,6 +244,55 @@ struct lodge_swap_info {
 	__u64 written;
 	__u64 read;
 	__u64 errors;
+};
+
+/**
+ * struct lodge_policy - LODGE_POLICY_GET, LODGE_POLICY_SET: what holds for all VMs' memory
+ * @size: of this structure
+ * @flags: 0
+ * @tax: on idle memory, in hundredths, 99 at most
+ * @period_ms: between two computations of targets, 100 to 3,600,000
+ * @budget: MiB that are divided in each domain of balloons; 0: as the host has memory left
+ * @reserve: MiB that the host keeps then; 0: an eighth of what it has
+ * @patience_ms: how long a guest has to answer, 3,600,000 at most; 0: as long as it likes
+ * @ksm_budget: percent of a CPU for merging an owner's pages, 100 at most
+ * @ksm_pass_ms: pause between two passes over a domain
+ * @pool_percent: of the memory of a cgroup's objects that may be compressed pages
+ *	before they go to the swap file, 100 at most
+ * @cold_ms: what isn't used for so long is compressed; 0: only when memory is wanted
+ * @reserved: 0
+ *
+ * All of it is set, or nothing: who changes a part gets it first.
+ */
+struct lodge_policy {
+	__u32 size;
+	__u32 flags;
+	__u32 tax;
+	__u32 period_ms;
+	__u32 budget;
+	__u32 reserve;
+	__u32 patience_ms;
+	__u32 ksm_budget;
+	__u32 ksm_pass_ms;
+	__u32 pool_percent;
+	__u32 cold_ms;
+	__u32 reserved;
+};
+
+/**
+ * struct lodge_domain_set - LODGE_DOMAIN_SET: how fast the pages of a domain are merged
+ * @size: of this structure
+ * @flags: 0
+ * @budget: percent of a CPU, or LODGE_DOMAIN_BY_POLICY; 0: none, but when asked for
+ * @pass_ms: pause between two passes, or LODGE_DOMAIN_BY_POLICY
+ *
+ * On an object of the domain, open for writing.
+ */
+struct lodge_domain_set {
+	__u32 size;
+	__u32 flags;
+	__u32 budget;
+	__u32 pass_ms;
 };
 
 /**

@@ -593,6 +593,25 @@ static long object_domain(struct lodge_object *o, void __user *arg)
 	return put_args(arg, &info, sizeof(info), size);
 }
 
+static long object_domain_set(struct lodge_object *o, void __user *arg)
+{
+	struct lodge_domain_set set;
+	struct lodge_layer *l;
+	u32 size;
+	int ret = lodge_args_get(&set, sizeof(set), sizeof(set), arg, &size);
+
+	if (ret)
+		return ret;
+	if (set.flags ||
+	    (set.budget > LODGE_KSM_MAX_BUDGET && set.budget != LODGE_DOMAIN_BY_POLICY))
+		return -EINVAL;
+	l = lodge_object_layer(o, 0);
+	WRITE_ONCE(l->domain->budget, set.budget);
+	WRITE_ONCE(l->domain->pass_ms, set.pass_ms);
+	lodge_layer_put(l);
+	return 0;
+}
+
 static long object_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 {
 	struct lodge_object *o = file_object(file);
@@ -609,10 +628,12 @@ static long object_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 	case LODGE_MEMORY_MERGE:
 	case LODGE_MEMORY_RECLAIM:
 	case LODGE_MEMORY_DISCARD:
+	case LODGE_DOMAIN_SET:
 		/* They change what others see the timing of. */
 		if (!(file->f_mode & FMODE_WRITE))
 			return -EBADF;
 		return cmd == LODGE_MEMORY_DISCARD ? object_discard(o, uarg) :
+		       cmd == LODGE_DOMAIN_SET ? object_domain_set(o, uarg) :
 		       cmd == LODGE_MEMORY_SET ? object_set(o, uarg) :
 		       cmd == LODGE_MEMORY_MERGE ? object_merge(o, uarg) :
 						   object_reclaim(o, uarg);

@@ -5,6 +5,7 @@
 #include <pthread.h>
 #include <stddef.h>
 #include <sys/eventfd.h>
+#include <sys/wait.h>
 
 #include "lodge.h"
 #include "ltest.h"
@@ -516,6 +517,48 @@ TEST_TIMEOUT(patience, 120)
 	usleep(800000);
 	CHECK_EQ(in_memory(fd), AREA_SIZE / PAGE);
 	params_back();
+}
+
+/* What holds for all, in one piece. */
+TEST(policy)
+{
+	struct lodge_policy p = { .size = sizeof(p) }, q = p;
+	int sys, status;
+
+	vm_free(vm_lodge());
+	sys = node_open();
+	OK(ioctl(sys, LODGE_POLICY_GET, &p));
+	CHECK(p.ksm_pass_ms && p.period_ms);
+	q = p;
+	q.ksm_pass_ms++;
+	q.pool_percent = 101;
+	FAILS(EINVAL, ioctl(sys, LODGE_POLICY_SET, &q));
+	q.pool_percent = p.pool_percent;
+	q.tax = 100;
+	FAILS(EINVAL, ioctl(sys, LODGE_POLICY_SET, &q));
+	q.tax = p.tax;
+	q.reserved = 1;
+	FAILS(EINVAL, ioctl(sys, LODGE_POLICY_SET, &q));
+	q.reserved = 0;
+	q.size = 8;
+	FAILS(EINVAL, ioctl(sys, LODGE_POLICY_GET, &q));
+	q.size = sizeof(q);
+	if (!OK(fork())) {
+		struct lodge_policy mine = { .size = sizeof(mine) };
+
+		OK(setuid(12345));
+		OK(ioctl(sys, LODGE_POLICY_GET, &mine));
+		MUST(!memcmp(&mine, &p, sizeof(mine)));
+		FAILS(EPERM, ioctl(sys, LODGE_POLICY_SET, &q));
+		_exit(0);
+	}
+	OK(wait(&status));
+	CHECK_EQ(status, 0);
+	OK(ioctl(sys, LODGE_POLICY_SET, &q));
+	OK(ioctl(sys, LODGE_POLICY_GET, &p));
+	CHECK(!memcmp(&q, &p, sizeof(p)));
+	q.ksm_pass_ms--;
+	OK(ioctl(sys, LODGE_POLICY_SET, &q));
 }
 
 /* They come and go while targets are computed. */

@@ -646,6 +646,44 @@ TEST_TIMEOUT(by_itself, 60)
 		MUST(filled(m + i * PAGE, i / 2));
 }
 
+/* A domain's own pace. */
+TEST_TIMEOUT(domain_set, 60)
+{
+	struct lodge_domain_set set = {
+		.size = sizeof(set), .pass_ms = LODGE_DOMAIN_BY_POLICY,
+	};
+	struct lodge_domain_info d = { .size = sizeof(d) };
+	char path[64];
+	int a, i;
+	uint8_t *m;
+
+	need_lodge();
+	budget("10");
+	a = object(2 * PAGE, 0, "pace");
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", a);
+	FAILS(EBADF, ioctl(OK(open(path, O_RDONLY)), LODGE_DOMAIN_SET, &set));
+	set.budget = 101;
+	FAILS(EINVAL, ioctl(a, LODGE_DOMAIN_SET, &set));
+	set.budget = 0;
+	OK(ioctl(a, LODGE_DOMAIN_SET, &set));
+	m = mapped(a, 2 * PAGE);
+	fill(m, 1);
+	fill(m + PAGE, 1);
+	OK(ioctl(a, LODGE_MEMORY_SET, &(struct lodge_memory_set){
+		.size = sizeof(struct lodge_memory_set),
+		.mask = LODGE_MEMORY_MERGEABLE, .flags = LODGE_MEMORY_MERGEABLE }));
+	usleep(1500000);
+	OK(ioctl(a, LODGE_DOMAIN_INFO, &d));
+	CHECK_EQ(d.visited, 0);
+	set.budget = LODGE_DOMAIN_BY_POLICY;
+	OK(ioctl(a, LODGE_DOMAIN_SET, &set));
+	for (i = 0; i < 300 && !d.merged; i++) {
+		usleep(100000);
+		OK(ioctl(a, LODGE_DOMAIN_INFO, &d));
+	}
+	CHECK_EQ(d.merged, 1);
+}
+
 /* A page that its guest keeps writing stays where it is; the others hold still. */
 TEST_TIMEOUT(dirty_bits, 60)
 {
