@@ -130,6 +130,7 @@ static struct lodge_pool *pool_new(struct mem_cgroup *memcg)
 	p->memcg = memcg;
 	p->tight = jiffies;
 	p->barren = jiffies - HZ;
+	p->ended = jiffies - HZ;
 	if (memcg)
 		css_get(&memcg->css);
 	/* One that doesn't compress would never do so. */
@@ -472,10 +473,17 @@ static bool has_room(struct lodge_pool *p, struct mem_cgroup *memcg)
 	return time_before(jiffies, p->tight) && !current_is_kswapd() && !host_is_short();
 }
 
-/* Whether it is worth waiting for. */
-static bool is_at_it(struct lodge_pool *p)
+/*
+ * Whether it is worth waiting: not for the host, all of whose tasks would wait, where nothing
+ * was found a moment ago. At a limit somebody is killed next, which must not be while the
+ * last one who was gives back what he had.
+ */
+static bool is_at_it(struct lodge_pool *p, struct mem_cgroup *memcg)
 {
-	return work_busy(&p->work) && time_after(jiffies, READ_ONCE(p->barren) + HZ / 5);
+	if (room(memcg) >= ROOM)
+		return work_busy(&p->work) &&
+		       time_after(jiffies, READ_ONCE(p->barren) + HZ / 5);
+	return work_busy(&p->work) || time_before(jiffies, READ_ONCE(p->ended) + HZ / 2);
 }
 
 /**
@@ -511,7 +519,7 @@ long lodge_pool_wake(struct mem_cgroup *memcg, unsigned long want,
 			/* The work holds it. */
 			p->users += queue_work(queue, &p->work);
 		}
-		busy |= is_at_it(p);
+		busy |= is_at_it(p, memcg);
 	}
 	mutex_unlock(&pools_lock);
 	return n || busy ? n : -ENODATA;

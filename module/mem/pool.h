@@ -27,6 +27,7 @@ struct zs_pool;
  * @tight: jiffies; some time after a limit of the cgroup was last in the way; under the
  *	list's lock
  * @barren: jiffies when the work last found nothing
+ * @ended: jiffies when a process with some of its objects last ended
  * @mutex: one reclaims at a time; protects the rest
  * @layers: in the order in which they are looked through
  * @nr: how many
@@ -43,7 +44,7 @@ struct lodge_pool {
 	struct mem_cgroup *memcg;
 	struct work_struct work;
 	atomic_long_t wanted, gone;
-	unsigned long tight, barren;
+	unsigned long tight, barren, ended;
 	struct mutex mutex;
 	struct list_head layers;
 	unsigned int nr;

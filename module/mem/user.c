@@ -334,6 +334,7 @@ static void notifier_release(struct mmu_notifier *mn, struct mm_struct *mm)
 
 	lodge_npt_zap_all(vm);
 	lodge_press_goal(vm, 0);
+	lodge_view_ended(vm);
 	lodge_mem_range(vm, LODGE_NPT_ZAP, 0, ULONG_MAX,
 			LODGE_RANGE_SLEEP | LODGE_RANGE_REMAPPED, NULL);
 }

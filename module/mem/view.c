@@ -269,6 +269,27 @@ unsigned int lodge_view_objects(struct lodge_vm *vm,
 }
 
 /**
+ * lodge_view_ended - the process of a VM goes, and what it holds of objects after it
+ * @vm: the VM
+ *
+ * To the kernel a process that was killed for memory has given all back when its own has gone:
+ * who wants some then would have the next one killed.
+ */
+void lodge_view_ended(struct lodge_vm *vm)
+{
+	struct lodge_object *o[LODGE_VIEW_OBJECTS];
+	int idx = srcu_read_lock(&vm->srcu);
+	unsigned int i, nr;
+
+	rcu_read_lock();
+	nr = lodge_view_objects(vm, o);
+	for (i = 0; i < nr; i++)
+		WRITE_ONCE(READ_ONCE(o[i]->top)->pool->ended, jiffies);
+	rcu_read_unlock();
+	srcu_read_unlock(&vm->srcu, idx);
+}
+
+/**
  * lodge_view_info - what a VM's lodge memory is, all of its objects together
  * @vm: the VM
  * @info: filled in, but for size, flags, domain

@@ -453,7 +453,7 @@ static void load_begin(struct loaded *g)
 	for (i = 0; i < GUESTS; i++)
 		load_new(&g[i], i % 2 ? 2000 : 1000);
 	OK(group_put(GROUP "/memory.max", "%ld",
-	       group_get("memory.current", NULL) + budget + budget / 16));
+	       group_get("memory.current", NULL) + budget + budget / 8));
 	for (i = 0; i < GUESTS; i++)
 		MUST(!pthread_create(&g[i].thread, NULL, load_run, &g[i]));
 }
