@@ -372,8 +372,7 @@ static int answer_set_domain(struct sk_buff *msg, struct genl_info *info,
 		.viewer = viewer, .info = info, .msg = msg,
 	};
 
-	if (budget && nla_get_u32(budget) > LODGE_KSM_MAX_BUDGET &&
-	    nla_get_u32(budget) != LODGE_DOMAIN_BY_POLICY)
+	if (budget && !lodge_domain_budget_ok(nla_get_u32(budget)))
 		return -EINVAL;
 	return with_domain(&want, set_domain);
 }

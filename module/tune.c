@@ -15,14 +15,7 @@
 /** lodge_policy_get - what holds; @p->size and @p->flags stay */
 void lodge_policy_get(struct lodge_policy *p)
 {
-	struct lodge_balloon_rates r;
-
-	lodge_balloon_rates(&r);
-	p->tax = r.tax;
-	p->period_ms = r.period_ms;
-	p->budget = r.budget;
-	p->reserve = r.reserve;
-	p->patience_ms = r.patience_ms;
+	lodge_balloon_rates(p);
 	lodge_ksm_rates(&p->ksm_budget, &p->ksm_pass_ms);
 	lodge_reclaim_rates(&p->pool_percent, &p->cold_ms);
 }
@@ -35,15 +28,11 @@ void lodge_policy_get(struct lodge_policy *p)
  */
 int lodge_policy_set(const struct lodge_policy *p)
 {
-	const struct lodge_balloon_rates r = {
-		.tax = p->tax, .period_ms = p->period_ms, .budget = p->budget,
-		.reserve = p->reserve, .patience_ms = p->patience_ms,
-	};
 	int ret;
 
 	if (p->ksm_budget > LODGE_KSM_MAX_BUDGET || p->pool_percent > 100)
 		return -EINVAL;
-	ret = lodge_balloon_set_rates(&r);
+	ret = lodge_balloon_set_rates(p);
 	if (ret)
 		return ret;
 	lodge_ksm_set_rates(p->ksm_budget, p->ksm_pass_ms);

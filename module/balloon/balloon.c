@@ -87,9 +87,9 @@ static void patience_changed(void)
 
 /**
  * lodge_balloon_rates - the parameters of this room
- * @r: filled in
+ * @r: filled in as far as it is about balloons
  */
-void lodge_balloon_rates(struct lodge_balloon_rates *r)
+void lodge_balloon_rates(struct lodge_policy *r)
 {
 	r->tax = READ_ONCE(balloon_tax);
 	r->period_ms = READ_ONCE(balloon_period_ms);
@@ -100,11 +100,11 @@ void lodge_balloon_rates(struct lodge_balloon_rates *r)
 
 /**
  * lodge_balloon_set_rates - set all of them, and compute anew
- * @r: what they become
+ * @r: what they become; the rest of it is left alone
  *
  * Return: 0, or -EINVAL.
  */
-int lodge_balloon_set_rates(const struct lodge_balloon_rates *r)
+int lodge_balloon_set_rates(const struct lodge_policy *r)
 {
 	if (r->tax > LODGE_MAX_TAX || r->period_ms < MIN_PERIOD_MS ||
 	    r->period_ms > MAX_PERIOD_MS || r->patience_ms > MAX_PERIOD_MS)
@@ -237,7 +237,6 @@ static void expect(struct lodge_balloon *b)
 static void aim(struct lodge_balloon *b, u64 target)
 {
 	u64 diff = max(target, b->target) - min(target, b->target);
-
 	bool told = diff && (diff >= b->memory / 128 || target == b->claim.min ||
 			     target == b->claim.max);
 

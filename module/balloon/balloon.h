@@ -11,6 +11,7 @@
 #include "balloon/policy.h"
 
 struct lodge_balloon_state;
+struct lodge_policy;
 struct lodge_vm;
 
 /* Pages looked at in a period: the error of a fraction is below 5 %. */
@@ -53,22 +54,6 @@ struct lodge_balloon_change {
 	const char *domain;
 };
 
-/**
- * struct lodge_balloon_rates - the module's parameters, balloon_*
- * @tax: in hundredths
- * @period_ms: between two computations
- * @budget: MiB for each domain, or 0
- * @reserve: MiB, or 0
- * @patience_ms: how long guests have to answer, or 0
- */
-struct lodge_balloon_rates {
-	u32 tax;
-	u32 period_ms;
-	u32 budget;
-	u32 reserve;
-	u32 patience_ms;
-};
-
 /* Both under vm->srcu or, for a VM that has no slots to lose, nothing. */
 u32 lodge_sample_end(struct lodge_vm *vm, const struct lodge_sample *s);
 void lodge_sample_begin(struct lodge_vm *vm, struct lodge_sample *s);
@@ -84,8 +69,8 @@ int lodge_balloon_report(struct lodge_vm *vm, void __user *arg);
 int lodge_balloon_peek(struct lodge_vm *vm, bool end_period,
 		       struct lodge_balloon_state *s);
 int lodge_balloon_change(struct lodge_vm *vm, const struct lodge_balloon_change *c);
-void lodge_balloon_rates(struct lodge_balloon_rates *r);
-int lodge_balloon_set_rates(const struct lodge_balloon_rates *r);
+void lodge_balloon_rates(struct lodge_policy *r);
+int lodge_balloon_set_rates(const struct lodge_policy *r);
 void lodge_balloon_destroy(struct lodge_vm *vm);
 void lodge_balloon_exit(void);
 

@@ -61,11 +61,8 @@ u64 lodge_press_held(struct lodge_vm *vm, u64 memory)
 	rcu_read_lock();
 	nr = lodge_view_objects(vm, o);
 	for (i = 0; i < nr; i++) {
-		struct lodge_layer *l = READ_ONCE(o[i]->top);
-
 		size += i_size_read(&o[i]->inode) >> PAGE_SHIFT;
-		held += atomic_long_read(&l->pages[LODGE_PAGE_PRIVATE]) +
-			(atomic_long_read(&l->packed) >> PAGE_SHIFT);
+		held += lodge_layer_held(READ_ONCE(o[i]->top));
 	}
 	rcu_read_unlock();
 	srcu_read_unlock(&vm->srcu, idx);

@@ -41,15 +41,14 @@ static struct page **bucket_of(struct lodge_index *x, u64 hash)
 static int segment_new(struct lodge_index *x)
 {
 	unsigned long n = x->buckets / PER_SEGMENT;
-	const gfp_t gfp = GFP_KERNEL_ACCOUNT | __GFP_NORETRY | __GFP_NOWARN;
-	struct page **segment = (void *)__get_free_page(gfp);
+	struct page **segment = (void *)__get_free_page(LODGE_GFP_NOTE);
 	int i, ret;
 
 	if (!segment)
 		return -ENOMEM;
 	for (i = 0; i < PER_SEGMENT; i++)
 		segment[i] = LODGE_INDEX_END;
-	ret = xa_err(xa_store(&x->segments, n, segment, gfp));
+	ret = xa_err(xa_store(&x->segments, n, segment, LODGE_GFP_NOTE));
 	if (ret)
 		free_page((unsigned long)segment);
 	return ret;

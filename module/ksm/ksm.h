@@ -132,6 +132,11 @@ struct lodge_domain {
 	struct delayed_work work;
 };
 
+static inline bool lodge_domain_budget_ok(u32 budget)
+{
+	return budget <= LODGE_KSM_MAX_BUDGET || budget == LODGE_DOMAIN_BY_POLICY;
+}
+
 /* domain.c */
 struct lodge_domain *lodge_domain_get(kuid_t uid, const char *name);
 void lodge_domain_put(struct lodge_domain *d);

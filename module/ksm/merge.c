@@ -19,9 +19,6 @@ static bool equal(struct page *a, struct page *b)
 	return !memcmp(page_address(a), page_address(b), PAGE_SIZE);
 }
 
-/* What is missing is done without: nobody is killed for a merge. */
-#define GFP_SPARE	(GFP_KERNEL_ACCOUNT | __GFP_NORETRY | __GFP_NOWARN)
-
 /* What a merge can need, charged to the object's control group. */
 static bool spare_fill(struct lodge_domain *d, struct lodge_layer *l)
 {
@@ -30,11 +27,11 @@ static bool spare_fill(struct lodge_domain *d, struct lodge_layer *l)
 	int i;
 
 	if (!d->spare.stable)
-		d->spare.stable = kmem_cache_zalloc(lodge_stables, GFP_SPARE);
+		d->spare.stable = kmem_cache_zalloc(lodge_stables, LODGE_GFP_NOTE);
 	ok = ok && d->spare.stable;
 	for (i = 0; i < 2; i++) {
 		if (!d->spare.sharer[i])
-			d->spare.sharer[i] = kmem_cache_alloc(lodge_sharers, GFP_SPARE);
+			d->spare.sharer[i] = kmem_cache_alloc(lodge_sharers, LODGE_GFP_NOTE);
 		ok = ok && d->spare.sharer[i];
 	}
 	set_active_memcg(old);

@@ -602,8 +602,7 @@ static long object_domain_set(struct lodge_object *o, void __user *arg)
 
 	if (ret)
 		return ret;
-	if (set.flags ||
-	    (set.budget > LODGE_KSM_MAX_BUDGET && set.budget != LODGE_DOMAIN_BY_POLICY))
+	if (set.flags || !lodge_domain_budget_ok(set.budget))
 		return -EINVAL;
 	l = lodge_object_layer(o, 0);
 	WRITE_ONCE(l->domain->budget, set.budget);

@@ -554,9 +554,7 @@ pgoff_t lodge_layer_drop_run(struct lodge_layer *l, pgoff_t first, pgoff_t last,
 pgoff_t lodge_layer_drop_empty(struct lodge_layer *l, pgoff_t first, pgoff_t last,
 			       void *to)
 {
-	/* Nobody is killed for what is only noted. */
-	const gfp_t gfp = GFP_KERNEL_ACCOUNT |
-			  (to == ENTRY_CUT ? 0 : __GFP_NORETRY | __GFP_NOWARN);
+	const gfp_t gfp = to == ENTRY_CUT ? GFP_KERNEL_ACCOUNT : LODGE_GFP_NOTE;
 	XA_STATE(xas, &l->entries, first);
 	void *entry;
 	long nr;

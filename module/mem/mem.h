@@ -156,7 +156,7 @@ struct lodge_view;
 void lodge_views_join(struct lodge_vm *vm);
 void lodge_views_leave(struct lodge_vm *vm);
 void lodge_view_drop(struct lodge_slot *slot);
-void lodge_view_ended(struct lodge_vm *vm);
+void lodge_views_ended(struct lodge_vm *vm);
 void lodge_mem_remapped(struct lodge_vm *vm, unsigned long start, unsigned long end);
 bool lodge_view_known(struct lodge_slot *slot, unsigned long hva);
 int lodge_view_get_atomic(struct lodge_slot *slot, unsigned long hva, bool write,

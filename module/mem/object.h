@@ -123,6 +123,16 @@ struct lodge_object {
 	struct lodge_layer *top;
 };
 
+/* For what can be done without: nobody is killed for it. */
+#define LODGE_GFP_NOTE	(GFP_KERNEL_ACCOUNT | __GFP_NORETRY | __GFP_NOWARN)
+
+/* Pages that a layer takes: what is compressed counts as what that takes. */
+static inline u64 lodge_layer_held(const struct lodge_layer *l)
+{
+	return atomic_long_read(&l->pages[LODGE_PAGE_PRIVATE]) +
+	       (atomic_long_read(&l->packed) >> PAGE_SHIFT);
+}
+
 static inline struct lodge_object *lodge_object(const struct inode *inode)
 {
 	return container_of(inode, struct lodge_object, inode);

@@ -384,8 +384,10 @@ int lodge_pool_unpack(struct lodge_layer *l, void *entry, struct page *page)
 	return ret;
 }
 
-/* Under the list's lock. */
-/* Whether it is a cgroup's, or one's below it that is no more: of that nothing is reclaimed. */
+/*
+ * Whether it is a cgroup's, or one's below it that is no more: of that nothing is
+ * reclaimed. Under the list's lock.
+ */
 static bool counts_for(const struct lodge_pool *p, struct mem_cgroup *memcg)
 {
 	struct mem_cgroup *m = p->memcg;
@@ -464,9 +466,9 @@ static bool host_is_short(void)
  * goes on until nothing is left: it ends here, once the limit that it began for is out
  * of the way. That of the host is no such.
  */
-static bool has_room(struct lodge_pool *p, struct mem_cgroup *memcg)
+static bool has_enough(struct lodge_pool *p, bool tight)
 {
-	if (room(memcg) < ROOM) {
+	if (tight) {
 		p->tight = jiffies + HZ / 10;
 		return false;
 	}
@@ -478,9 +480,9 @@ static bool has_room(struct lodge_pool *p, struct mem_cgroup *memcg)
  * was found a moment ago. At a limit somebody is killed next, which must not be while the
  * last one who was gives back what he had.
  */
-static bool is_at_it(struct lodge_pool *p, struct mem_cgroup *memcg)
+static bool is_at_it(struct lodge_pool *p, bool tight)
 {
-	if (room(memcg) >= ROOM)
+	if (!tight)
 		return work_busy(&p->work) &&
 		       time_after(jiffies, READ_ONCE(p->barren) + HZ / 5);
 	return work_busy(&p->work) || time_before(jiffies, READ_ONCE(p->ended) + HZ / 2);
@@ -501,7 +503,7 @@ long lodge_pool_wake(struct mem_cgroup *memcg, unsigned long want,
 		     struct workqueue_struct *queue)
 {
 	struct lodge_pool *p;
-	bool busy = false;
+	bool tight = room(memcg) < ROOM, busy = false;
 	long n = 0;
 
 	if (!mutex_trylock(&pools_lock))
@@ -510,7 +512,7 @@ long lodge_pool_wake(struct mem_cgroup *memcg, unsigned long want,
 		if (!counts_for(p, memcg))
 			continue;
 		n += atomic_long_xchg(&p->gone, 0);
-		if (want && has_room(p, memcg))
+		if (want && has_enough(p, tight))
 			continue;
 		if (want) {
 			/* It is for all who wait: each needs less, and asks again. */
@@ -519,7 +521,7 @@ long lodge_pool_wake(struct mem_cgroup *memcg, unsigned long want,
 			/* The work holds it. */
 			p->users += queue_work(queue, &p->work);
 		}
-		busy |= is_at_it(p, memcg);
+		busy |= is_at_it(p, tight);
 	}
 	mutex_unlock(&pools_lock);
 	return n || busy ? n : -ENODATA;

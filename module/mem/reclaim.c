@@ -214,14 +214,11 @@ static void spill(struct lodge_reclaim *r, struct lodge_layer *l)
 	lodge_swap_scratch_done();
 }
 
-/* Whether the pool takes more of what its objects hold than it may. */
+/* Whether the pool takes more of what its objects hold, as just counted, than it may. */
 static bool overflows(const struct lodge_pool *p)
 {
-	u64 pool = lodge_pool_bytes(p), sum = pool;
-	struct lodge_layer *l;
+	u64 pool = lodge_pool_bytes(p), sum = pool + ((u64)p->pages << PAGE_SHIFT);
 
-	list_for_each_entry(l, &p->layers, pool_list)
-		sum += (u64)atomic_long_read(&l->pages[LODGE_PAGE_PRIVATE]) << PAGE_SHIFT;
 	return pool * 100 > sum * READ_ONCE(pool_percent);
 }
 
@@ -243,8 +240,7 @@ static bool above_goal(struct lodge_layer *l)
 {
 	u64 goal = READ_ONCE(l->goal);
 
-	return goal && (u64)atomic_long_read(&l->pages[LODGE_PAGE_PRIVATE]) +
-		       (atomic_long_read(&l->packed) >> PAGE_SHIFT) > goal;
+	return goal && lodge_layer_held(l) > goal;
 }
 
 /* Whose pages are looked at: one after another, but those first that have too much. */

@@ -333,10 +333,7 @@ static void notifier_release(struct mmu_notifier *mn, struct mm_struct *mm)
 	struct lodge_vm *vm = notifier_vm(mn);
 
 	lodge_npt_zap_all(vm);
-	lodge_press_goal(vm, 0);
-	lodge_view_ended(vm);
-	lodge_mem_range(vm, LODGE_NPT_ZAP, 0, ULONG_MAX,
-			LODGE_RANGE_SLEEP | LODGE_RANGE_REMAPPED, NULL);
+	lodge_views_ended(vm);
 }
 
 static const struct mmu_notifier_ops notifier_ops = {

@@ -269,23 +269,33 @@ unsigned int lodge_view_objects(struct lodge_vm *vm,
 }
 
 /**
- * lodge_view_ended - the process of a VM goes, and what it holds of objects after it
+ * lodge_views_ended - the process of a VM goes, and what it holds of objects after it
  * @vm: the VM
  *
- * To the kernel a process that was killed for memory has given all back when its own has gone:
- * who wants some then would have the next one killed.
+ * What its slots were resolved to is forgotten, and what the objects shall hold for it. To the
+ * kernel a process that was killed for memory has given all back when its own has gone: who
+ * wants some then would have the next one killed.
  */
-void lodge_view_ended(struct lodge_vm *vm)
+void lodge_views_ended(struct lodge_vm *vm)
 {
 	struct lodge_object *o[LODGE_VIEW_OBJECTS];
 	int idx = srcu_read_lock(&vm->srcu);
+	struct lodge_slots *slots = lodge_slots(vm);
 	unsigned int i, nr;
 
 	rcu_read_lock();
 	nr = lodge_view_objects(vm, o);
-	for (i = 0; i < nr; i++)
-		WRITE_ONCE(READ_ONCE(o[i]->top)->pool->ended, jiffies);
+	for (i = 0; i < nr; i++) {
+		struct lodge_layer *l = READ_ONCE(o[i]->top);
+
+		WRITE_ONCE(l->goal, 0);
+		WRITE_ONCE(l->pool->ended, jiffies);
+	}
 	rcu_read_unlock();
+	/* Pairs with slots_put(). */
+	nr = smp_load_acquire(&slots->nr);
+	for (i = 0; i < nr; i++)
+		lodge_view_drop(slots->slot[i]);
 	srcu_read_unlock(&vm->srcu, idx);
 }
 
