@@ -21,8 +21,8 @@
  *   shrinker gives it a moment, and tells what it did before;
  * - a worker every cold_ms, one round at a time, if that is set.
  *
- * Of a cgroup with several objects those are looked at first that hold more than the balloon's
- * policy gives their VM (press.c), so that shares are kept where memory is short.
+ * Of a cgroup with several objects the one is looked at first that holds most of what the balloon's
+ * policy gives its VM (press.c), if that is more, so that shares are kept where memory is short.
  *
  * All of them allocate as the kernel's own reclaim does (PF_MEMALLOC): without
  * reclaiming in turn, beyond the cgroup's limit, and from the host's reserve. A page
@@ -235,23 +235,31 @@ static bool is_there(const struct lodge_reclaim *r)
 	return false;
 }
 
-/* Whether it holds more than the balloon's policy gives it. */
-static bool above_goal(struct lodge_layer *l)
+/* What it holds, in thousandths of what the balloon's policy gives it; 0 if that doesn't say. */
+static u64 of_goal(struct lodge_layer *l)
 {
 	u64 goal = READ_ONCE(l->goal);
 
-	return goal && lodge_layer_held(l) > goal;
+	return goal ? div64_u64(lodge_layer_held(l) * 1000, goal) : 0;
 }
 
-/* Whose pages are looked at: one after another, but those first that have too much. */
+/*
+ * Whose pages are looked at: one after another, but as long as some have more than they are
+ * given the one that has most, so that what is left over is divided as the rest is.
+ */
 static struct lodge_layer *pick(struct lodge_pool *p, bool fair)
 {
-	struct lodge_layer *l;
+	struct lodge_layer *l, *most = NULL;
+	u64 part, highest = 1000;
 
-	list_for_each_entry(l, &p->layers, pool_list)
-		if (!fair || above_goal(l))
-			return l;
-	return list_first_entry_or_null(&p->layers, struct lodge_layer, pool_list);
+	list_for_each_entry(l, &p->layers, pool_list) {
+		part = fair ? of_goal(l) : 0;
+		if (part > highest) {
+			highest = part;
+			most = l;
+		}
+	}
+	return most ?: list_first_entry_or_null(&p->layers, struct lodge_layer, pool_list);
 }
 
 /* The hand goes on; whether it has come to the end of a layer. */
