@@ -87,20 +87,21 @@ class LostInterrupt:
     NUDGES = 3
 
     def __init__(self, pid):
-        self.stat = f'/proc/{pid}/stat'
+        self.tasks = f'/proc/{pid}/task'
         self.used = 0
         self.suspect = 0        # times in a row that a CPU was found so
 
     def idle(self):
-        """Has QEMU done next to nothing since last time?"""
+        """Has QEMU done next to nothing since last time, and not waited for a CPU?"""
+        used = 0
         try:
-            with open(self.stat, encoding='ascii') as stat:
-                fields = stat.read().rpartition(')')[2].split()
+            for task in os.listdir(self.tasks):
+                with open(f'{self.tasks}/{task}/schedstat', encoding='ascii') as stat:
+                    used += sum(map(int, stat.read().split()[:2]))
         except OSError:
             return False
-        used = int(fields[11]) + int(fields[12])
         self.used, before = used, self.used
-        return used - before < 5
+        return used - before < 50000000
 
     @staticmethod
     def caught(monitor):
