@@ -16,7 +16,8 @@ import struct
 import subprocess
 import sys
 
-from machine import Machine, finish, note, point, until
+from debugger import debugger
+from machine import Guest, Machine, finish, note, point, until
 
 LODGE = os.path.isdir('/sys/module/lodge')
 
@@ -50,26 +51,6 @@ def boots():
     matrix(['q35'], ['split'], [2])
     matrix(['microvm'], ['on'], [1])
     matrix(['pc'], ['off'], [1])
-
-
-class Guest(Machine):
-    """A guest that takes orders."""
-
-    def __init__(self, *args, cpus=1, **more):
-        super().__init__('-smp', str(cpus), *args, append='do=orders', **more)
-
-    def ready(self):
-        """Its init has come so far, and has something to write."""
-        return self.said('^guest: ready') and self.order(
-            'dd if=/dev/urandom of=noise bs=64k count=40 2>/dev/null') is not None
-
-    def over(self, good):
-        """It ends, and well; if anything wasn't good, why."""
-        if not self.ended():
-            self.tell(f'{self.orders + 1} end')
-        good &= point(self.done(), 'the guest ends well')
-        if not good:
-            self.tell_why()
 
 
 def net_of(kind, number, files):

@@ -58,10 +58,14 @@ class Machine:
     def __init__(self, *args, append=None, kernel='cloud', accel='kvm'):
         Machine.count += 1
         self.at = f'/tmp/machine{Machine.count}'
+        if os.path.ismount('/out'):     # who runs this wants to look on
+            self.log = f'/out/machine{Machine.count}.log'
+        else:
+            self.log = self.at + '.log'
         command = [QEMU, '-accel', accel, '-display', 'none', '-no-reboot',
                    '-qmp', f'unix:{self.at}.qmp,server=on,wait=off',
                    '-chardev', f'socket,id=line,path={self.at}.line,server=on,'
-                   f'wait=off,logfile={self.at}.log', '-serial', 'chardev:line']
+                   f'wait=off,logfile={self.log}', '-serial', 'chardev:line']
         if append is not None:
             command += ['-kernel', f'/work/{kernel}',
                         '-initrd', f'/work/{kernel}.initrd',
@@ -77,7 +81,9 @@ class Machine:
     def __enter__(self):
         return self
 
-    def __exit__(self, *_):
+    def __exit__(self, wrong, *_):
+        if wrong:
+            self.tell_why()
         if self.process.poll() is None:
             self.process.kill()
             self.process.wait()
@@ -94,7 +100,7 @@ class Machine:
         """All that came from the serial line; with err: what QEMU said."""
         self.drain()
         try:
-            with open(f'{self.at}.{what}', 'rb') as log:
+            with open(self.log if what == 'log' else f'{self.at}.{what}', 'rb') as log:
                 return log.read().decode(errors='replace').replace('\r', '')
         except FileNotFoundError:
             return ''
@@ -145,8 +151,46 @@ class Machine:
                 not re.search('^guest: (unwell|.*wrong|.*no timer)', self.read(),
                               re.M))
 
+    def tell_where(self):
+        """What each thread waits for in the host, and where each vCPU is."""
+        at = f'/proc/{self.process.pid}/task'
+        for thread in os.listdir(at):
+            told = []
+            for name in ('comm', 'wchan', 'stack'):
+                with open(f'{at}/{thread}/{name}', encoding='ascii') as file:
+                    told += file.read().split('\n')[:6]
+            note(f'{thread}: {" ".join(told)}')
+        for line in self.monitor.ask('info registers -a').split('\n'):
+            if re.match('CPU#|[ER]IP', line):
+                note(line.strip())
+
     def tell_why(self):
         """For a person, after a failure."""
+        try:
+            if not self.ended():
+                self.tell_where()
+        except OSError as error:        # it has gone meanwhile, or doesn't answer
+            note(str(error))
         note('\n'.join(['QEMU said:'] + self.read('err').splitlines()[-15:] +
                        ['and the guest:'] + self.read().splitlines()[-25:] +
                        [f'status {self.process.poll()}']))
+
+
+class Guest(Machine):
+    """A guest that takes orders."""
+
+    def __init__(self, *args, cpus=1, append='', **more):
+        super().__init__('-smp', str(cpus), *args, append='do=orders ' + append, **more)
+
+    def ready(self):
+        """Its init has come so far, and has something to write."""
+        return self.said('^guest: ready') and self.order(
+            'dd if=/dev/urandom of=noise bs=64k count=40 2>/dev/null') is not None
+
+    def over(self, good):
+        """It ends, and well; if anything wasn't good, why."""
+        if not self.ended():
+            self.tell(f'{self.orders + 1} end')
+        good &= point(self.done(), 'the guest ends well')
+        if not good:
+            self.tell_why()
