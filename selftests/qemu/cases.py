@@ -18,6 +18,7 @@ import sys
 
 from debugger import debugger
 from machine import Guest, Machine, finish, note, point, until
+from stress import stress
 
 LODGE = os.path.isdir('/sys/module/lodge')
 

@@ -102,6 +102,43 @@ writes() {
 	) &
 }
 
+# moves BYTE...: VGA's frame buffer, which is a slot of its own, goes from address to
+# address, of which these are the uppermost bytes, and what was written there goes with
+# it; until there is a file /tmp/stop.
+moves() {
+	(
+		n=0
+		while [ ! -e /tmp/stop ]; do
+			for to; do
+				# shellcheck disable=SC2059
+				printf "$(printf '\\0\\0\\0\\%o' "0x$to")" |
+					dd of=/sys/bus/pci/devices/0000:00:02.0/config \
+						bs=4 seek=4 conv=notrunc 2>/dev/null
+				[ $n = 0 ] || [ $(($(devmem "0x${to}000000"))) = $n ] ||
+					say "wrong contents of a slot that moved"
+				n=$((n + 1))
+				devmem "0x${to}000000" 32 $n
+			done
+			echo $n >/tmp/moved
+		done
+		: >/tmp/moves.stopped
+	) &
+}
+
+# reads FILE: its first MiB, past the cache, until there is a file /tmp/stop.
+reads() {
+	(
+		n=0
+		while [ ! -e /tmp/stop ]; do
+			dd if="$1" of=/dev/null bs=64k count=16 iflag=direct 2>/dev/null ||
+				say "wrong: no read"
+			n=$((n + 16))
+			echo $n >/tmp/read
+		done
+		: >/tmp/reads.stopped
+	) &
+}
+
 for word in $(sed -n 's/.*do=\([a-z,-]*\).*/\1/p' /proc/cmdline | tr , ' '); do
 	$word
 done
