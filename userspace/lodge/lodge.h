@@ -60,6 +60,7 @@
 #define MAX_CPUS		255
 #define MAX_DISKS		24
 #define MAX_NETS		8
+#define MAX_FOLDERS		8
 #define NET_MAX_PAIRS		8
 
 /*
@@ -78,6 +79,12 @@ enum {
 struct disk_config {
 	const char *path;
 	bool readonly;
+	bool remote;		/* it is the socket of who serves it, by vhost-user */
+};
+
+struct fs_config {
+	const char *tag;	/* what the guest mounts */
+	const char *socket;
 };
 
 struct net_config {
@@ -118,6 +125,8 @@ struct config {
 	const char *merge;	/* "on", "off", or with whom; NULL: not said */
 	struct disk_config disk[MAX_DISKS];
 	unsigned int ndisks;
+	struct fs_config fs[MAX_FOLDERS];
+	unsigned int nfs;
 	struct net_config net[MAX_NETS];
 	unsigned int nnets;
 	uint32_t vsock;		/* its CID, or 0 */
@@ -226,10 +235,12 @@ struct balloon;
 struct balloon *balloon_create(struct vm *vm, const struct balloon_config *cfg);
 void blk_create(struct vm *vm, const struct disk_config *disk,
 		unsigned int index);
+void blk_remote_create(struct vm *vm, const char *path);
 struct console;
 struct console *console_create(struct vm *vm, int fd);
 void console_show(struct console *con);
 size_t console_input(void *console, const uint8_t *data, size_t len);
+void fs_create(struct vm *vm, const struct fs_config *fs);
 void net_create(struct vm *vm, const struct net_config *cfg);
 void rng_create(struct vm *vm);
 void vsock_create(struct vm *vm, uint32_t cid);

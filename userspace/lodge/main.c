@@ -10,7 +10,7 @@
  * exits ask for (vcpu.c), and the main one, which waits in the I/O loop
  * (loop.c). A device is one file. It answers on a bus (bus.c) in vCPU
  * threads, and does its work in the loop, unless the kernel does: that of
- * networks on taps and of vsock (vhost.c).
+ * networks on taps and of vsock (vhost.c); or another process (remote.c).
  *
  * Locks: each device has one, held while a function of the device runs. A
  * lock of a device may be held when one of the interrupt path is taken (PCI
@@ -49,6 +49,8 @@ static const char usage[] =
 "                     (default, with lodge); NAME, with those of that NAME only;\n"
 "                     off\n"
 "  --disk FILE[,ro]   raw disk image or block device; may be repeated\n"
+"  --disk vhost-user=SOCKET   disk of any format, by another program\n"
+"  --fs tag=NAME,socket=SOCKET      shared folder, by virtiofsd; may be repeated\n"
 "  --net tap=NAME[,mac=ADDR][,queues=N]\n"
 "                     network device on a tap, by vhost-net; may be repeated\n"
 "  --net user[,mac=ADDR]    network device without privileges, through passt\n"

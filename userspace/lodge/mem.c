@@ -6,6 +6,7 @@
  * stays good; what it points to may change at any time.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
@@ -52,6 +53,7 @@ void mem_create(struct mem *mem, uint64_t size, int fd)
 	uint8_t *host = mem_map(size, fd);
 
 	mem->fd = fd;
+	mem->share = fd;
 	mem->region[0] = (struct mem_region){ 0, low, host };
 	mem->count = 1;
 	if (size > low) {
@@ -59,6 +61,23 @@ void mem_create(struct mem *mem, uint64_t size, int fd)
 						      size - low, host + low };
 		mem->count = 2;
 	}
+}
+
+/**
+ * mem_create_shared() - as mem_create(), of the process's own that others can map, too
+ * @mem: filled in
+ * @size: bytes of RAM
+ */
+void mem_create_shared(struct mem *mem, uint64_t size)
+{
+	const int seals = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL;
+	int fd = memfd_create("lodge-memory", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+
+	if (fd < 0 || ftruncate(fd, size) || fcntl(fd, F_ADD_SEALS, seals))
+		die("cannot have %llu MiB of memory to share: %s",
+		    (unsigned long long)(size / MIB), strerror(errno));
+	mem_create(mem, size, fd);
+	mem->fd = -1;
 }
 
 /** mem_mergeable() - the process's own memory is for the host to merge, or die. */
@@ -157,7 +176,8 @@ static uint64_t release(const struct mem *mem, void *p, uint64_t len, uint32_t f
 
 	if (start >= end)
 		return 0;
-	if (mem->fd < 0 ? madvise((void *)start, end - start, MADV_DONTNEED) :
+	if (mem->fd < 0 ? madvise((void *)start, end - start, mem->share < 0 ?
+				  MADV_DONTNEED : MADV_REMOVE) :
 			  discard(mem, start, end, flags))
 		return 0;
 	return end - start;

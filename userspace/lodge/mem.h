@@ -10,7 +10,8 @@
  * @region: guest-physical base, bytes, and where they are mapped here, one
  *	behind the other
  * @count: how many of them are in use
- * @fd: the file that is mapped there from its beginning on, or -1
+ * @fd: the file of lodge memory that is mapped there from its beginning on, or -1
+ * @share: that file, or another one that is, for other processes to map; or -1
  */
 struct mem {
 	struct mem_region {
@@ -20,9 +21,11 @@ struct mem {
 	} region[2];
 	unsigned int count;
 	int fd;
+	int share;
 };
 
 void mem_create(struct mem *mem, uint64_t size, int fd);
+void mem_create_shared(struct mem *mem, uint64_t size);
 void mem_mergeable(const struct mem *mem);
 void *mem_ptr(const struct mem *mem, uint64_t gpa, uint64_t len);
 int mem_write(const struct mem *mem, uint64_t gpa, const void *data,

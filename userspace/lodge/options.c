@@ -18,6 +18,7 @@
 #define DEFAULT_MEMORY	(512 * MIB)
 #define MEMORY_MIN	(16 * MIB)
 #define MEMORY_MAX	(1ULL << 40)
+#define FS_TAG_MAX	36
 #define SHARES_MAX	(1 << 20)
 #define SHARES_DEFAULT	1000
 
@@ -26,7 +27,7 @@ enum {
 	OPT_MEMORY_BACKING, OPT_MERGE, OPT_DISK, OPT_NAME, OPT_NODE, OPT_OUTPUT, OPT_STATUS, OPT_CONSOLE,
 	OPT_EXIT_PORT, OPT_DAEMON, OPT_LOG, OPT_BALLOON, OPT_BALLOON_FLOOR, OPT_BALLOON_SHARES,
 	OPT_BALLOON_DOMAIN,
-	OPT_BALLOON_CONTROL, OPT_NET, OPT_VSOCK, OPT_HELP, OPT_VERSION
+	OPT_BALLOON_CONTROL, OPT_NET, OPT_VSOCK, OPT_FS, OPT_HELP, OPT_VERSION
 };
 
 static const struct option options[] = {
@@ -51,6 +52,7 @@ static const struct option options[] = {
 	{ "balloon-shares", required_argument, NULL, OPT_BALLOON_SHARES },
 	{ "balloon-domain", required_argument, NULL, OPT_BALLOON_DOMAIN },
 	{ "balloon-control", required_argument, NULL, OPT_BALLOON_CONTROL },
+	{ "fs", required_argument, NULL, OPT_FS },
 	{ "net", required_argument, NULL, OPT_NET },
 	{ "vsock", required_argument, NULL, OPT_VSOCK },
 	{ "help", no_argument, NULL, OPT_HELP },
@@ -71,7 +73,7 @@ static enum options_action fail(char *err, size_t size, const char *fmt, ...)
 	return OPTIONS_ERROR;
 }
 
-/* "FILE" or "FILE,ro"; a comma elsewhere belongs to the name. */
+/* "FILE", "FILE,ro" or "vhost-user=SOCKET"; a comma elsewhere belongs to the name. */
 static int add_disk(struct config *cfg, char *arg)
 {
 	struct disk_config *disk = &cfg->disk[cfg->ndisks];
@@ -79,7 +81,10 @@ static int add_disk(struct config *cfg, char *arg)
 
 	if (cfg->ndisks == MAX_DISKS)
 		return -1;
-	if (len > 3 && !strcmp(arg + len - 3, ",ro")) {
+	if (!strncmp(arg, "vhost-user=", 11)) {
+		arg += 11;
+		disk->remote = true;
+	} else if (len > 3 && !strcmp(arg + len - 3, ",ro")) {
 		arg[len - 3] = 0;
 		disk->readonly = true;
 	}
@@ -87,6 +92,32 @@ static int add_disk(struct config *cfg, char *arg)
 	cfg->ndisks++;
 	return 0;
 }
+
+/* "tag=NAME,socket=SOCKET"; what is wrong, or NULL. */
+static const char *add_fs(struct config *cfg, char *arg)
+{
+	struct fs_config *fs = &cfg->fs[cfg->nfs];
+	unsigned int i;
+	char *comma;
+
+	if (cfg->nfs == MAX_FOLDERS)
+		return "there can be 8 folders at most";
+	comma = strchr(arg, ',');
+	if (strncmp(arg, "tag=", 4) || !comma || strncmp(comma, ",socket=", 8) || !comma[8])
+		return "tag=NAME,socket=SOCKET is wanted";
+	*comma = 0;
+	fs->tag = arg + 4;
+	fs->socket = comma + 8;
+	if (!*fs->tag || strlen(fs->tag) > FS_TAG_MAX)
+		return "a tag of 1 to 36 bytes is wanted";
+	for (i = 0; i < cfg->nfs; i++)
+		if (!strcmp(cfg->fs[i].tag, fs->tag))
+			return "this tag is another folder's already";
+	cfg->nfs++;
+	return NULL;
+}
+
+_Static_assert(MAX_FOLDERS == 8 && FS_TAG_MAX == 36, "as the messages say");
 
 /* As JSON has it, which says the name to who asks. */
 static bool is_utf8(const char *text)
@@ -101,6 +132,7 @@ static enum options_action take(struct config *cfg, int opt, char *arg,
 				char *err, size_t size)
 {
 	char given[128], why[128];
+	const char *wrong;
 	unsigned long n;
 
 	switch (opt) {
@@ -206,6 +238,12 @@ static enum options_action take(struct config *cfg, int opt, char *arg,
 		snprintf(given, sizeof(given), "%s", arg);
 		if (net_option(cfg, arg, why, sizeof(why)))
 			return fail(err, size, "--net %s: %s", given, why);
+		break;
+	case OPT_FS:
+		snprintf(given, sizeof(given), "%s", arg);
+		wrong = add_fs(cfg, arg);
+		if (wrong)
+			return fail(err, size, "--fs %s: %s", given, wrong);
 		break;
 	case OPT_VSOCK:
 		/* Lower ones have a meaning; the highest is any. */

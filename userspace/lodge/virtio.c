@@ -52,6 +52,11 @@ bool virtio_has(const struct virtio_dev *dev, unsigned int feature)
 	return dev->acked >> feature & 1;
 }
 
+static uint16_t max_size(const struct virtio_dev *dev)
+{
+	return dev->ops->queue_size ? dev->ops->queue_size : VIRTIO_QUEUE_SIZE;
+}
+
 static void interrupt(struct virtio_dev *dev, uint16_t vector, uint8_t isr)
 {
 	if (msix_raise(&dev->pci, vector))
@@ -162,7 +167,7 @@ static void reset(struct virtio_dev *dev)
 		struct virtio_queue *queue = &dev->queue[i];
 
 		queue->vq = (struct virtqueue){ .mem = &dev->vm->mem,
-						.size = VIRTIO_QUEUE_SIZE };
+						.size = max_size(dev) };
 		queue->vector = VIRTIO_MSI_NO_VECTOR;
 	}
 	dev->acked = 0;
@@ -291,7 +296,7 @@ static void queue_write(struct virtio_dev *dev, uint64_t off, uint64_t val)
 		return;
 	switch (off) {
 	case VIRTIO_PCI_COMMON_Q_SIZE:
-		if (val && val <= VIRTIO_QUEUE_SIZE && !(val & (val - 1)))
+		if (val && val <= max_size(dev) && !(val & (val - 1)))
 			vq->size = val;
 		break;
 	case VIRTIO_PCI_COMMON_Q_ENABLE:

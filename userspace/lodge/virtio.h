@@ -19,6 +19,7 @@ struct virtio_dev;
  * @id: virtio device ID
  * @class: PCI class code
  * @queues: how many
+ * @queue_size: entries that each has at most; 0: VIRTIO_QUEUE_SIZE
  * @features: offered beside those of the rings
  * @config_size: bytes of configuration
  * @config_write: the driver writes @size bytes of it; dev->lock held. NULL: it
@@ -33,6 +34,7 @@ struct virtio_ops {
 	uint16_t id;
 	uint32_t class;
 	unsigned int queues;
+	uint16_t queue_size;
 	uint64_t features;
 	unsigned int config_size;
 	void (*config_write)(struct virtio_dev *dev, unsigned int off,

@@ -111,6 +111,22 @@ static int walk(struct virtqueue *vq, struct vq_chain *chain,
 }
 
 /**
+ * vq_look() - the buffers of a request
+ * @vq: the queue
+ * @head: names it; any number
+ * @chain: filled in
+ *
+ * Return: 0, or -1 if the driver broke a rule.
+ */
+int vq_look(struct virtqueue *vq, uint16_t head, struct vq_chain *chain)
+{
+	chain->head = head;
+	chain->out = 0;
+	chain->in = 0;
+	return walk(vq, chain, vq->desc, vq->size, head, false);
+}
+
+/**
  * vq_pop() - take the next request
  * @vq: the queue
  * @chain: filled in
@@ -120,7 +136,7 @@ static int walk(struct virtqueue *vq, struct vq_chain *chain,
  */
 int vq_pop(struct virtqueue *vq, struct vq_chain *chain)
 {
-	uint16_t ready;
+	uint16_t ready, head;
 
 	if (!vq->enabled || !vq->budget)
 		return 0;
@@ -130,13 +146,10 @@ int vq_pop(struct virtqueue *vq, struct vq_chain *chain)
 	if (ready > vq->size)
 		return -1;
 	atomic_thread_fence(memory_order_acquire);
-	chain->head = READ_ONCE(vq->avail->ring[vq->last_avail &
-						(vq->size - 1)]);
+	head = READ_ONCE(vq->avail->ring[vq->last_avail & (vq->size - 1)]);
 	vq->last_avail++;
 	vq->budget--;
-	chain->out = 0;
-	chain->in = 0;
-	if (walk(vq, chain, vq->desc, vq->size, chain->head, false))
+	if (vq_look(vq, head, chain))
 		return -1;
 	return 1;
 }

@@ -56,6 +56,7 @@ struct vq_chain {
 
 int vq_enable(struct virtqueue *vq);
 int vq_pop(struct virtqueue *vq, struct vq_chain *chain);
+int vq_look(struct virtqueue *vq, uint16_t head, struct vq_chain *chain);
 void vq_unpop(struct virtqueue *vq, uint16_t n);
 void vq_fill(struct virtqueue *vq, uint16_t n, uint16_t head, uint32_t written);
 void vq_publish(struct virtqueue *vq, uint16_t n);

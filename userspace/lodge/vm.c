@@ -123,15 +123,33 @@ static int memory_object(struct vm *vm)
 	return fd;
 }
 
-static void add_memory(struct vm *vm)
+/* Another process serves a device, and has to reach the guest's memory. */
+static bool shares_memory(const struct config *cfg)
 {
 	unsigned int i;
 
-	mem_create(&vm->mem, vm->cfg->memory, memory_object(vm));
+	for (i = 0; i < cfg->ndisks; i++)
+		if (cfg->disk[i].remote)
+			return true;
+	return cfg->nfs;
+}
+
+static void add_memory(struct vm *vm)
+{
+	int object = memory_object(vm);
+	unsigned int i;
+
+	if (object < 0 && shares_memory(vm->cfg))
+		mem_create_shared(&vm->mem, vm->cfg->memory);
+	else
+		mem_create(&vm->mem, vm->cfg->memory, object);
 	if (vm->mem.fd >= 0)
 		oom_expect(vm->cfg->memory);
-	if (vm->mem.fd < 0 && vm->cfg->merge && !strcmp(vm->cfg->merge, "on"))
+	if (vm->mem.fd < 0 && vm->cfg->merge && !strcmp(vm->cfg->merge, "on")) {
+		if (vm->mem.share >= 0)
+			die("the host merges no memory that a back end shares: leave out --merge on");
 		mem_mergeable(&vm->mem);
+	}
 	for (i = 0; i < vm->mem.count; i++) {
 		const struct mem_region *r = &vm->mem.region[i];
 		struct kvm_userspace_memory_region slot = {
@@ -213,8 +231,14 @@ void vm_create(struct vm *vm, const struct config *cfg)
 	power_create(vm);
 	rtc_create(vm);
 	rng_create(vm);
-	for (i = 0; i < cfg->ndisks; i++)
-		blk_create(vm, &cfg->disk[i], i);
+	for (i = 0; i < cfg->ndisks; i++) {
+		if (cfg->disk[i].remote)
+			blk_remote_create(vm, cfg->disk[i].path);
+		else
+			blk_create(vm, &cfg->disk[i], i);
+	}
+	for (i = 0; i < cfg->nfs; i++)
+		fs_create(vm, &cfg->fs[i]);
 	for (i = 0; i < cfg->nnets; i++)
 		net_create(vm, &cfg->net[i]);
 	if (cfg->vsock)

@@ -9,7 +9,7 @@
 #include "tap.h"
 
 static uint8_t ram[MIB];
-static struct mem mem = { { { 0, MIB, ram } }, 1, -1 };
+static struct mem mem = { { { 0, MIB, ram } }, 1, -1, -1 };
 
 static struct acpi_header *table(uint64_t at, const char *signature)
 {

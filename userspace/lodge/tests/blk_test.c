@@ -387,7 +387,7 @@ static void *io_thread(void *arg)
 int main(void)
 {
 	char path[] = "/tmp/lodge-blk.XXXXXX";
-	struct disk_config rw = { path, false }, ro = { path, true };
+	struct disk_config rw = { .path = path }, ro = { .path = path, .readonly = true };
 	pthread_t thread;
 	int fd = mkstemp(path);
 

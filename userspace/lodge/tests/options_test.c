@@ -71,6 +71,11 @@ static void test_run(void)
 	check(cfg.ndisks == 2 && cfg.disk[0].readonly &&
 	      !strcmp(cfg.disk[0].path, "d") && !cfg.disk[1].readonly &&
 	      !strcmp(cfg.disk[1].path, "e,f"), "the disks arrive");
+	check(parse("run --kernel k --disk vhost-user=a,ro --fs tag=t,socket=s,u --fs tag=v,socket=s")
+	      == OPTIONS_RUN && cfg.ndisks == 1 && cfg.disk[0].remote &&
+	      !cfg.disk[0].readonly && !strcmp(cfg.disk[0].path, "a,ro") && cfg.nfs == 2 &&
+	      !strcmp(cfg.fs[0].tag, "t") && !strcmp(cfg.fs[0].socket, "s,u") &&
+	      !strcmp(cfg.fs[1].tag, "v"), "what other programs serve");
 	check(parse("run --kernel=k") == OPTIONS_RUN && cfg.cpus == 1 &&
 	      cfg.memory == 512 * MIB && !strcmp(cfg.node, "/dev/lodge") &&
 	      cfg.exit_port == -1 && !cfg.status, "what is not said");
@@ -143,6 +148,10 @@ static void test_errors(void)
 		"run --kernel k --net user,mac=02:00:00:00:00:01 --net tap=b,mac=02:00:00:00:00:01",
 		"run --kernel k --vsock 2", "run --kernel k --vsock 4294967295",
 		"run --kernel k --vsock x",
+		"run --kernel k --fs a", "run --kernel k --fs tag=a",
+		"run --kernel k --fs tag=a,socket=", "run --kernel k --fs tag=,socket=s",
+		"run --kernel k --fs tag=0123456789012345678901234567890123456,socket=s",
+		"run --kernel k --fs tag=a,socket=s --fs tag=a,socket=t",
 	};
 	char many[4096] = "run --kernel k";
 	unsigned int i;

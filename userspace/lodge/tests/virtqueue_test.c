@@ -16,7 +16,7 @@
 #define SIZE	8
 
 static uint8_t ram[RAM] __attribute__((aligned(4096)));
-static struct mem mem = { { { 0, RAM, ram } }, 1, -1 };
+static struct mem mem = { { { 0, RAM, ram } }, 1, -1, -1 };
 static struct vring_desc *desc = (void *)(ram + DESC);
 static struct vring_avail *avail = (void *)(ram + AVAIL);
 static struct vring_used *used = (void *)(ram + USED);

@@ -1,0 +1,50 @@
+# shellcheck shell=sh
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# What the guest does in the vhost-user suite: the kernel's command line has do=WORD.
+# Standard output is the launcher's --output.
+
+word=$(sed -n 's/.*do=\([a-z-]*\).*/\1/p' /proc/cmdline)
+waits() { # waits COMMAND...: within two minutes
+	i=0
+	until "$@" 2>/dev/null; do
+		i=$((i + 1))
+		[ $i -lt 1200 ] || exit 3
+		sleep 0.1
+	done
+}
+
+# A folder that is mounted when nobody is there stays dead.
+mounted_anew() {
+	umount there
+	mount -t virtiofs stuff there && [ -e there/file ]
+}
+
+cd /tmp || exit 1
+case $word in
+disk)
+	echo "ready $(cat /sys/block/vda/size)"
+	# Each block says which one it is and has a checksum; all are read at the end.
+	fio --name=blocks --filename=/dev/vda --direct=1 --ioengine=libaio --iodepth=16 \
+		--rw=randwrite --bs=4k --size=6M --verify=crc32c \
+		--verify_fatal=1 --do_verify=1 --randseed=7 --eta=never --output=said 2>/dev/null
+	status=$?
+	[ $status = 0 ] || tail -n 20 said
+	echo "fio $status" ;;
+folder)
+	mkdir there
+	mount -t virtiofs stuff there || exit 4
+	echo "got $(md5sum <there/file)"
+	head -c 3000000 /dev/urandom >mine
+	cp mine there/mine && sync
+	echo "sent $(md5sum <mine)"
+	mkdir there/dir && mv there/mine there/dir/yours
+	echo "ready"
+	# Until the host has ended the back end, and until there is another one.
+	waits test ! -e there/file
+	echo "gone"
+	waits mounted_anew
+	echo "again $(md5sum <there/file)" ;;
+*)
+	echo "no such word: $word"; exit 99 ;;
+esac

@@ -1,0 +1,151 @@
+# shellcheck shell=sh
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# In the host: devices that other programs serve. Prints TAP. In /work: lodge,
+# qemu-storage-daemon, qemu-img, virtiofsd, vmlinuz, initrd, tiny.
+
+node=${LODGE_NODE:-/dev/lodge}
+patience=${LODGE_PATIENCE:-1}	# times the usual, on a slow host
+count=0
+failed=0
+export PATH=/bin:/sbin:/work LODGE_RUNTIME_DIR=/tmp/machines
+cd /tmp || exit 1
+# shellcheck disable=SC3045
+ulimit -n 65536	# virtiofsd wants it
+
+point() { # point STATUS TEXT
+	count=$((count + 1))
+	if [ "$1" = 0 ]; then
+		echo "ok $count - $2"
+	else
+		failed=$((failed + 1))
+		echo "not ok $count - $2"
+		for log in said ./*.console ./*.out ./*.log; do
+			[ ! -s "$log" ] || tail -n 15 "$log" | tr -d '\r' | sed "s|^|# $log: |"
+		done
+	fi
+}
+
+soon() { # soon COMMAND...: within a minute
+	i=0
+	until "$@"; do
+		i=$((i + 1))
+		[ $i -lt $((600 * patience)) ] || return 1
+		sleep 0.1
+	done
+}
+
+refused() { # refused TEXT WORDS OPTION...
+	text=$1
+	words=$2
+	shift 2
+	timeout $((30 * patience)) lodge run --node "$node" --kernel /work/tiny --append x \
+		--exit-port 0xf4 --memory 16M "$@" >said 2>&1 </dev/null
+	[ $? = 125 ] && grep -q "$words" said
+	point $? "$text"
+}
+
+# boot NAME WORD [OPTION...]: a Linux guest in the background that does WORD.
+boot() {
+	name=$1
+	word=$2
+	shift 2
+	timeout $((300 * patience)) lodge run --node "$node" --kernel /work/vmlinuz \
+		--initrd /work/initrd --memory 256M --name "$name" --output "$name.out" --status \
+		--append "console=ttyS0 panic=-1 quiet do=$word" "$@" \
+		>"$name.console" 2>&1 </dev/null &
+	eval "$name=$!"
+}
+
+ended() { # ended NAME: with 0
+	eval "wait \$$1"
+}
+
+has() { # has NAME WORDS
+	grep -sq "$2" "$1.out"
+}
+
+sum() { # sum NAME WORD: what the guest said behind WORD
+	awk -v word="$2" '$1 == word { print $2 }' "$1.out"
+}
+
+storage() { # storage FORMAT: the disk's back end
+	qemu-storage-daemon --blockdev "driver=file,filename=disk.$1,node-name=file" \
+		--blockdev "driver=$1,file=file,node-name=disk" \
+		--export "type=vhost-user-blk,id=x,node-name=disk,addr.type=unix,addr.path=disk.sock,writable=on,writethrough=on" \
+		>>storage.log 2>&1 &
+	back=$!
+	soon test -S disk.sock
+}
+
+folder() { # the folder's
+	rm -f folder.sock
+	virtiofsd --socket-path=/tmp/folder.sock -o source=/tmp/shared,sandbox=chroot \
+		>>folder.log 2>&1 &
+	back=$!
+	soon test -S folder.sock
+}
+
+killed() { # killed: the back end, at once and for all
+	kill -9 $back
+	wait $back 2>/dev/null
+	rm -f disk.sock
+}
+
+refused "a back end that isn't there" "has to be started first" --disk vhost-user=/tmp/none
+refused "a folder's" "has to be started first" --fs tag=a,socket=/tmp/none
+refused "a folder without a socket" "tag=NAME,socket=SOCKET is wanted" --fs tag=a
+mkdir shared
+head -c 2000000 /dev/urandom >shared/file
+
+for format in qcow2 raw; do
+	qemu-img create -q -f $format disk.$format 64M
+	storage $format
+	backing=lodge
+	[ $format = raw ] && [ "$node" = /dev/lodge ] || backing=
+	boot $format disk --disk vhost-user=/tmp/disk.sock ${backing:+--memory-backing anonymous}
+	soon has $format ready
+	has $format 'ready 131072'
+	point $? "$format: the disk is as its back end says"
+	restarts=0
+	while ! has $format fio && [ $restarts -lt 5 ]; do
+		sleep 1
+		killed
+		sleep 0.5
+		storage $format
+		restarts=$((restarts + 1))
+	done
+	ended $format
+	point $? "$format: the guest ends well"
+	[ "$(sum $format fio)" = 0 ] && [ $restarts -ge 3 ]
+	point $? "$format: every block is right, its back end killed $restarts times"
+	grep -q "there is a back end again" $format.console
+	point $? "$format: and it was said"
+	killed
+	qemu-img check -q disk.$format >said 2>&1 || [ $? = 3 ] || [ $format = raw ]
+	point $? "$format: the image is consistent"
+done
+[ "$(du -k disk.qcow2 | cut -f 1)" -gt 6000 ]
+point $? "what was written is in the image: $(du -k disk.qcow2 | cut -f 1) KiB"
+
+folder
+boot stuff folder --fs tag=stuff,socket=/tmp/folder.sock
+soon has stuff ready
+[ "$(sum stuff got)" = "$(md5sum <shared/file | cut -d ' ' -f 1)" ]
+point $? "a file of the host's is read in a shared folder"
+[ -n "$(sum stuff sent)" ] && [ "$(sum stuff sent)" = "$(md5sum <shared/dir/yours | cut -d ' ' -f 1)" ]
+point $? "and the guest's is written there, and moved"
+killed
+soon has stuff gone
+point $? "without its back end the folder fails"
+folder
+ended stuff
+point $? "the guest ends well"
+[ "$(sum stuff again)" = "$(md5sum <shared/file | cut -d ' ' -f 1)" ]
+point $? "and has read it once more, mounted again from another back end"
+kill $back 2>/dev/null
+wait
+[ -z "$(pidof lodge)" ]
+point $? "nothing is left"
+echo "1..$count"
+exit $((failed != 0))

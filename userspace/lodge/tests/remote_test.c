@@ -1,0 +1,738 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Devices that another process serves: through the whole virtio transport, with a
+ * back end of the test's own, which may be as wrong as it likes, and drivers that are.
+ */
+#include <errno.h>
+#include <linux/fuse.h>
+#include <linux/pci_regs.h>
+#include <linux/vhost.h>
+#include <linux/virtio_blk.h>
+#include <linux/virtio_pci.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "lodge.h"
+#include "pci.h"
+#include "tap.h"
+#include "util.h"
+#include "vhost_user.h"
+#include "virtqueue.h"
+
+#define SIZE	16
+#define RAM	(4 * MIB)
+#define RING(q)	(0x100000 + 0x10000 * (q))
+#define DATA	0x200000
+#define SECTORS	2048
+#define MODERN	(1ULL << VIRTIO_F_VERSION_1 | 1ULL << VIRTIO_RING_F_INDIRECT_DESC)
+#define CONFIG_BYTES	60
+
+static struct vm vm;
+static unsigned int slot;
+static uint32_t bar, port;
+
+/* How a back end is wrong. */
+enum wrong {
+	RIGHT, SILENT, CUT, OTHER, HUGE_ANSWER, NO_REPLY_FLAG, OLD, NO_EXTRAS, REFUSES,
+	SMALL_DISK, NO_DISK, TALKS
+};
+
+struct backend {
+	char path[64];
+	int listener, fd;
+	enum wrong wrong;
+	pthread_t thread;
+	volatile unsigned int connections;
+	volatile bool gone;	/* the launcher has hung up */
+	volatile unsigned int ready;	/* rings that are enabled */
+	uint64_t rings_host;
+	uint8_t *rings;
+	uint64_t ram_host;
+	const uint8_t *ram;
+	struct {
+		struct vring_avail *avail;
+		struct vring_used *used;
+		const struct vring_desc *desc;
+		int kick, call;
+		uint16_t taken;
+		unsigned int size;
+	} ring[2];
+};
+
+struct message {
+	uint32_t request, flags, size;
+	union {
+		uint64_t u64;
+		struct vhost_vring_state state;
+		struct vhost_vring_addr addr;
+		struct {
+			uint32_t count, padding;
+			struct {
+				uint64_t gpa, size, host, off;
+			} region[8];
+		} mem;
+		uint8_t bytes[512];
+	} body;
+} __attribute__((packed));
+
+static bool send_all(int fd, const void *p, size_t n)
+{
+	return send(fd, p, n, MSG_NOSIGNAL) == (ssize_t)n;
+}
+
+static void reply(struct backend *b, struct message *m, uint32_t size)
+{
+	uint32_t len = 12 + size;
+
+	m->flags = 5;
+	m->size = size;
+	switch (b->wrong) {
+	case SILENT:
+		return;
+	case CUT:
+		len -= 3;
+		break;
+	case OTHER:
+		m->request++;
+		break;
+	case HUGE_ANSWER:
+		m->size = 0xffffffff;
+		break;
+	case NO_REPLY_FLAG:
+		m->flags = 1;
+		break;
+	default:
+		break;
+	}
+	send_all(b->fd, m, len);
+	if (b->wrong == CUT)
+		shutdown(b->fd, SHUT_RDWR);
+}
+
+static void map_memory(struct backend *b, const struct message *m, const int *fds)
+{
+	unsigned int i;
+
+	for (i = 0; i < m->body.mem.count; i++) {
+		void *p = mmap(NULL, m->body.mem.region[i].size, PROT_READ | PROT_WRITE,
+			       MAP_SHARED, fds[i], m->body.mem.region[i].off);
+
+		if (p == MAP_FAILED)
+			abort();
+		close(fds[i]);
+		if (m->body.mem.region[i].gpa) {
+			b->rings = p;
+			b->rings_host = m->body.mem.region[i].host;
+		} else {
+			b->ram = p;
+			b->ram_host = m->body.mem.region[i].host;
+		}
+	}
+}
+
+static void handle(struct backend *b, struct message *m, const int *fds)
+{
+	bool ack = m->flags & 8;
+	uint8_t config[CONFIG_BYTES] = { 0 };
+	unsigned int i = m->body.state.index & 1;
+
+	switch (m->request) {
+	case 1:
+		m->body.u64 = MODERN | 1ULL << 30 | 1ULL << VIRTIO_BLK_F_FLUSH |
+			1ULL << VIRTIO_BLK_F_MQ;
+		if (b->wrong == OLD)
+			m->body.u64 &= ~(1ULL << VIRTIO_F_VERSION_1);
+		if (b->wrong == NO_EXTRAS)
+			m->body.u64 &= ~(1ULL << 30);
+		reply(b, m, 8);
+		return;
+	case 15:
+		m->body.u64 = 1 << 3 | 1 << 9 | 1 << 5;
+		reply(b, m, 8);
+		return;
+	case 5:
+		map_memory(b, m, fds);
+		break;
+	case 8:
+		b->ring[i].size = m->body.state.num;
+		break;
+	case 9:
+		b->ring[i].avail = (void *)(b->rings + (m->body.addr.avail_user_addr -
+							b->rings_host));
+		b->ring[i].used = (void *)(b->rings + (m->body.addr.used_user_addr -
+						       b->rings_host));
+		b->ring[i].desc = (const void *)(b->ram + (m->body.addr.desc_user_addr -
+							   b->ram_host));
+		b->ring[i].taken = 0;
+		break;
+	case 12:
+		b->ring[i].kick = fds[0];
+		break;
+	case 13:
+		b->ring[i].call = fds[0];
+		break;
+	case 18:
+		b->ready |= 1 << i;
+		break;
+	case 11:
+		b->ready &= ~(1 << i);
+		m->body.state.num = b->ring[i].taken;
+		reply(b, m, 8);
+		return;
+	case 24:
+		*(uint64_t *)config = b->wrong == NO_DISK ? 0 :
+			b->wrong == SMALL_DISK ? SECTORS / 2 : SECTORS;
+		memcpy(m->body.bytes + 12, config, sizeof(config));
+		reply(b, m, 12 + sizeof(config));
+		return;
+	}
+	if (ack) {
+		m->body.u64 = b->wrong == REFUSES && m->request == 5;
+		reply(b, m, 8);
+	}
+}
+
+static void *backend_thread(void *arg)
+{
+	struct backend *b = arg;
+	struct message m;
+	char control[CMSG_SPACE(8 * sizeof(int))];
+	int fds[8];
+
+	for (;;) {
+		int fd = accept(b->listener, NULL, NULL);
+
+		if (fd < 0)
+			return NULL;
+		b->ready = 0;
+		b->gone = false;
+		b->fd = fd;
+		b->connections++;
+		for (;;) {
+			struct iovec iov = { &m, 12 };
+			struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1,
+				.msg_control = control, .msg_controllen = sizeof(control) };
+			struct cmsghdr *c;
+
+			if (recvmsg(fd, &msg, MSG_WAITALL) != 12 ||
+			    m.size > sizeof(m.body) ||
+			    (m.size && recv(fd, &m.body, m.size, MSG_WAITALL) !=
+			     (ssize_t)m.size))
+				break;
+			c = CMSG_FIRSTHDR(&msg);
+			if (c)
+				memcpy(fds, CMSG_DATA(c), c->cmsg_len - CMSG_LEN(0));
+			handle(b, &m, fds);
+		}
+		b->gone = true;
+		close(fd);
+	}
+}
+
+static struct backend *backend(const char *name)
+{
+	struct backend *b = calloc(1, sizeof(*b));
+	struct sockaddr_un addr = { .sun_family = AF_UNIX };
+
+	snprintf(b->path, sizeof(b->path), "/tmp/lodge-test-%d-%s", getpid(), name);
+	strcpy(addr.sun_path, b->path);
+	unlink(b->path);
+	b->listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (bind(b->listener, (void *)&addr, sizeof(addr)) || listen(b->listener, 4))
+		abort();
+	pthread_create(&b->thread, NULL, backend_thread, b);
+	return b;
+}
+
+#define WITHIN(cond) ({ \
+	unsigned int ms_; \
+	for (ms_ = 0; ms_ < 10000 && !(cond); ms_++) \
+		usleep(1000); \
+	(cond); \
+})
+
+/* Its process dies; another one is there at once. */
+static bool dies(struct backend *b)
+{
+	unsigned int n = b->connections;
+
+	b->ready = 0;
+	shutdown(b->fd, SHUT_RDWR);
+	return WITHIN(b->connections > n && b->ready);
+}
+
+/* The heads it was offered since it last looked, as text. */
+static const char *offered(struct backend *b, unsigned int q)
+{
+	static char text[256];
+	size_t n = 0;
+
+	__sync_synchronize();
+	text[0] = 0;
+	while (b->ring[q].taken != *(volatile uint16_t *)&b->ring[q].avail->idx) {
+		uint16_t head = b->ring[q].avail->ring[b->ring[q].taken++ %
+						       b->ring[q].size];
+
+		n += snprintf(text + n, sizeof(text) - n, "%s%u", n ? " " : "", head);
+	}
+	return text;
+}
+
+static void put_used(struct backend *b, unsigned int q, uint32_t head, uint32_t len)
+{
+	struct vring_used *used = b->ring[q].used;
+
+	used->ring[used->idx % b->ring[q].size] = (struct vring_used_elem){ head, len };
+	__sync_synchronize();
+	used->idx++;
+	event_signal(b->ring[q].call);
+}
+
+static struct vring_desc *desc(unsigned int q)
+{
+	return mem_ptr(&vm.mem, RING(q), 16 * SIZE);
+}
+
+static struct vring_avail *avail(unsigned int q)
+{
+	return mem_ptr(&vm.mem, RING(q) + 0x4000, 6 + 2 * SIZE);
+}
+
+static volatile struct vring_used *used(unsigned int q)
+{
+	return mem_ptr(&vm.mem, RING(q) + 0x8000, 6 + 8 * SIZE);
+}
+
+static uint64_t get(unsigned int off, unsigned int size)
+{
+	uint64_t v = 0;
+
+	bus_access(&vm.mmio, bar + off, &v, size, false);
+	return v;
+}
+
+static void set(unsigned int off, uint64_t v, unsigned int size)
+{
+	bus_access(&vm.mmio, bar + off, &v, size, true);
+}
+
+static uint32_t config(unsigned int reg)
+{
+	uint32_t v;
+
+	bus_access(&vm.mmio, PCI_ECAM_BASE + (slot << 15) + reg, &v, 4, false);
+	return v;
+}
+
+/* Reset the device in @n and bring it up, with @queues of them, as a driver does. */
+static uint64_t start(unsigned int n, unsigned int queues)
+{
+	uint8_t on = PCI_COMMAND_IO | PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER;
+	uint64_t features;
+	unsigned int q;
+
+	slot = n;
+	bus_access(&vm.mmio, PCI_ECAM_BASE + (slot << 15) + PCI_COMMAND, &on, 1, true);
+	bar = config(PCI_BASE_ADDRESS_0);
+	port = config(PCI_BASE_ADDRESS_1) & ~3u;
+	set(VIRTIO_PCI_COMMON_STATUS, 0, 1);
+	features = get(VIRTIO_PCI_COMMON_DF, 4);
+	set(VIRTIO_PCI_COMMON_GFSELECT, 0, 4);
+	set(VIRTIO_PCI_COMMON_GF, (uint32_t)MODERN, 4);
+	set(VIRTIO_PCI_COMMON_GFSELECT, 1, 4);
+	set(VIRTIO_PCI_COMMON_GF, MODERN >> 32, 4);
+	set(VIRTIO_PCI_COMMON_STATUS, VIRTIO_CONFIG_S_FEATURES_OK, 1);
+	for (q = 0; q < queues; q++) {
+		memset(desc(q), 0, 16 * SIZE);
+		memset(avail(q), 0, 6 + 2 * SIZE);
+		memset((void *)used(q), 0, 6 + 8 * SIZE);
+		set(VIRTIO_PCI_COMMON_Q_SELECT, q, 2);
+		set(VIRTIO_PCI_COMMON_Q_SIZE, SIZE, 2);
+		set(VIRTIO_PCI_COMMON_Q_DESCLO, RING(q), 4);
+		set(VIRTIO_PCI_COMMON_Q_AVAILLO, RING(q) + 0x4000, 4);
+		set(VIRTIO_PCI_COMMON_Q_USEDLO, RING(q) + 0x8000, 4);
+		set(VIRTIO_PCI_COMMON_Q_ENABLE, 1, 2);
+	}
+	set(VIRTIO_PCI_COMMON_STATUS, VIRTIO_CONFIG_S_FEATURES_OK |
+	    VIRTIO_CONFIG_S_DRIVER_OK, 1);
+	return features;
+}
+
+static bool broken(void)
+{
+	return get(VIRTIO_PCI_COMMON_STATUS, 1) & VIRTIO_CONFIG_S_NEEDS_RESET;
+}
+
+static void offer(unsigned int q, uint16_t head)
+{
+	uint16_t n = q;
+
+	avail(q)->ring[avail(q)->idx % SIZE] = head;
+	__sync_synchronize();
+	avail(q)->idx++;
+	__sync_synchronize();
+	bus_access(&vm.pio, port + 2 * q, &n, 2, true);
+}
+
+/* A request of one buffer each way, both of 512 bytes. */
+static void request(unsigned int q, uint16_t head)
+{
+	uint64_t at = DATA + 1024 * head;
+
+	desc(q)[head] = (struct vring_desc){ at, 512, VRING_DESC_F_NEXT, head + 8 };
+	desc(q)[head + 8] = (struct vring_desc){ at + 512, 512, VRING_DESC_F_WRITE, 0 };
+	offer(q, head);
+}
+
+static bool is_offered(struct backend *b, unsigned int q, uint16_t n)
+{
+	return WITHIN((uint16_t)(*(volatile uint16_t *)&b->ring[q].avail->idx) == n);
+}
+
+static void *io_thread(void *arg)
+{
+	loop_run(arg);
+	return NULL;
+}
+
+static void test_greeting(void)
+{
+	static const struct {
+		enum wrong wrong;
+		const char *why;
+	} t[] = {
+		{ SILENT, "doesn't answer" }, { CUT, "hung up" }, { OTHER, "answered message" },
+		{ HUGE_ANSWER, "answered message" }, { NO_REPLY_FLAG, "answered message" },
+		{ OLD, "no virtio 1.0" }, { NO_EXTRAS, "no virtio 1.0" },
+	};
+	struct backend *b = backend("greeting");
+	struct vhost_user vu;
+	char path[200];
+	unsigned int i;
+	uint8_t buf[512];
+
+	for (i = 0; i < ARRAY_SIZE(t); i++) {
+		b->wrong = t[i].wrong;
+		check(vhost_user_connect(&vu, b->path) && vu.fd < 0 &&
+		      strstr(vu.why, t[i].why), "a back end that is wrong: %s", vu.why);
+		WITHIN(b->gone);
+	}
+	b->wrong = RIGHT;
+	check(!vhost_user_connect(&vu, b->path) &&
+	      !vhost_user_get_config(&vu, buf, CONFIG_BYTES), "one that is right");
+	check(vhost_user_get_config(&vu, buf, 512), "more than there can be isn't asked for");
+	vhost_user_close(&vu);
+	snprintf(path, sizeof(path), "%s-none", b->path);
+	check(vhost_user_connect(&vu, path), "one that isn't there: %s", vu.why);
+	memset(path, 'x', sizeof(path) - 1);
+	path[sizeof(path) - 1] = 0;
+	check(vhost_user_connect(&vu, path), "a name that is too long: %s", vu.why);
+	unlink(b->path);
+}
+
+static void test_disk(struct backend *b)
+{
+	uint64_t features = start(1, 1);
+	unsigned int i;
+
+	check(features >> VIRTIO_BLK_F_FLUSH & 1, "what the back end offers is offered");
+	check(!(features >> VIRTIO_BLK_F_MQ & 1), "and not what isn't done");
+	check(get(0x2000, 4) == SECTORS, "the configuration is the back end's");
+	check(WITHIN(b->ready == 1) && b->ring[0].size == SIZE, "the ring is started");
+	for (i = 0; i < 3; i++)
+		request(0, i);
+	check(is_offered(b, 0, 3) && !strcmp(offered(b, 0), "0 1 2"), "requests arrive");
+	check(b->ring[0].desc[1].addr == DATA + 1024, "with their descriptors");
+	put_used(b, 0, 2, 512);
+	put_used(b, 0, 0, 1);
+	check(WITHIN(used(0)->idx == 2) && used(0)->ring[0].id == 2 &&
+	      used(0)->ring[0].len == 512 && used(0)->ring[1].id == 0 &&
+	      used(0)->ring[1].len == 1, "and come back in any order");
+	put_used(b, 0, 1, 0);
+	check(WITHIN(used(0)->idx == 3) && used(0)->ring[2].id == 1, "all of them");
+}
+
+static void test_restart(struct backend *b)
+{
+	unsigned int i;
+
+	start(1, 1);
+	WITHIN(b->ready);
+	for (i = 0; i < 6; i++)
+		request(0, i);
+	is_offered(b, 0, 6);
+	offered(b, 0);
+	put_used(b, 0, 3, 1);
+	put_used(b, 0, 1, 1);
+	WITHIN(used(0)->idx == 2);
+	/* Heads are used again, later than those that wait. */
+	request(0, 1);
+	is_offered(b, 0, 7);
+	check(dies(b) && !strcmp(offered(b, 0), "0 2 4 5 1"),
+	      "another back end gets what wasn't done, in its turn");
+	put_used(b, 0, 5, 1);
+	WITHIN(used(0)->idx == 3);
+	/* Done, and not told of. */
+	b->ring[0].used->ring[1].id = 4;
+	check(dies(b) && !strcmp(offered(b, 0), "0 2 4 1"), "and so does a third");
+	for (i = 0; i < 8; i++)
+		if (i != 3 && i < 5)
+			put_used(b, 0, i, 1);
+	check(WITHIN(used(0)->idx == 7), "every request is done once");
+	for (i = 0; i < 3; i++)
+		check(dies(b), "one that has nothing to do may end as often as it likes");
+	for (i = 0; i < 1000; i++) {
+		request(0, i % 8);
+		if (!WITHIN(b->ring[0].taken != *(volatile uint16_t *)&b->ring[0].avail->idx))
+			break;
+		offered(b, 0);
+		put_used(b, 0, i % 8, 1);
+		if (!WITHIN(used(0)->idx == (uint16_t)(7 + i + 1)))
+			break;
+	}
+	check(i == 1000, "the rings go round");
+}
+
+/* After something wrong its connection is closed, and the next one gets the request. */
+static void test_wrong(struct backend *b)
+{
+	static const char *const texts[] = {
+		"gives back more than it has", "gives back what is no head",
+		"gives back a head that it doesn't have", "gives back a head twice",
+		"writes more than there is room for", "talks without being asked",
+	};
+	unsigned int i, n;
+
+	for (i = 0; i < ARRAY_SIZE(texts); i++) {
+		start(1, 1);
+		if (!WITHIN(b->ready))
+			break;
+		request(0, 0);
+		request(0, 1);
+		is_offered(b, 0, 2);
+		offered(b, 0);
+		n = b->connections;
+		b->ready = 0;
+		switch (i) {
+		case 0:
+			b->ring[0].used->idx = 100;
+			event_signal(b->ring[0].call);
+			break;
+		case 1:
+			put_used(b, 0, 0xffffffff, 0);
+			break;
+		case 2:
+			put_used(b, 0, 7, 0);
+			break;
+		case 3:
+			b->ring[0].used->ring[0].id = 1;
+			b->ring[0].used->ring[1].id = 1;
+			b->ring[0].used->idx = 2;
+			event_signal(b->ring[0].call);
+			break;
+		case 4:
+			put_used(b, 0, 0, 513);
+			break;
+		case 5:
+			send_all(b->fd, "hello", 5);
+			break;
+		}
+		check(WITHIN(b->connections > n && b->ready) && !broken(),
+		      "one that %s is given up", texts[i]);
+		check(!strcmp(offered(b, 0), i == 3 ? "0" : "0 1"),
+		      "and the next one has the requests");
+		put_used(b, 0, 0, 1);
+		if (i != 3)
+			put_used(b, 0, 1, 1);
+		check(WITHIN(used(0)->idx == 2), "and does them");
+	}
+	start(1, 1);
+	WITHIN(b->ready);
+	n = b->connections;
+	b->wrong = SMALL_DISK;
+	shutdown(b->fd, SHUT_RDWR);
+	check(WITHIN(b->connections > n && b->gone), "a disk of another size isn't taken");
+	b->wrong = RIGHT;
+	check(WITHIN(b->connections > n + 1 && b->ready), "the right one is");
+	n = b->connections;
+	b->wrong = REFUSES;
+	shutdown(b->fd, SHUT_RDWR);
+	check(WITHIN(b->connections >= n + 4 && b->gone), "one that refuses memory");
+	usleep(3000 * vhost_user_patience_ms);
+	n = b->connections - n;
+	check(n <= 5, "isn't asked for ever: %u times", n);
+	b->wrong = RIGHT;
+	start(1, 1);
+	check(WITHIN(b->ready), "after a reset it is");
+}
+
+static void test_reset(struct backend *b)
+{
+	start(1, 1);
+	WITHIN(b->ready);
+	request(0, 0);
+	is_offered(b, 0, 1);
+	offered(b, 0);
+	/* Done when nobody looks: the reset waits for it. */
+	b->ring[0].used->ring[0] = (struct vring_used_elem){ 0, 1 };
+	__sync_synchronize();
+	b->ring[0].used->idx = 1;
+	start(1, 1);
+	check(WITHIN(b->ready) && is_offered(b, 0, 0), "a reset leaves nothing behind");
+	request(0, 3);
+	check(is_offered(b, 0, 1) && !strcmp(offered(b, 0), "3"), "and it works again");
+	start(1, 1);
+	check(WITHIN(b->ready && b->ring[0].taken == 0),
+	      "one that keeps a request over a reset is given up");
+}
+
+static void test_hostile_driver(struct backend *b)
+{
+	unsigned int i, n;
+
+	start(1, 1);
+	WITHIN(b->ready);
+	request(0, 0);
+	is_offered(b, 0, 1);
+	offer(0, 0);
+	put_used(b, 0, 0, 1);
+	check(WITHIN(broken()), "a request that is there already breaks the device");
+	start(1, 1);
+	WITHIN(b->ready);
+	desc(0)[0] = (struct vring_desc){ DATA, 512, VRING_DESC_F_NEXT, 0 };
+	offer(0, 0);
+	check(WITHIN(broken()), "so does a loop");
+	start(1, 1);
+	desc(0)[0] = (struct vring_desc){ RAM - 8, 16, 0, 0 };
+	offer(0, 0);
+	check(WITHIN(broken()), "and a buffer past the end of memory");
+	start(1, 1);
+	desc(0)[0] = (struct vring_desc){ 1ULL << 41, 16, VRING_DESC_F_WRITE, 0 };
+	offer(0, 0);
+	check(WITHIN(broken()), "and one in the rings of the back end");
+	start(1, 1);
+	avail(0)->idx = SIZE + 1;
+	offer(0, 0);
+	check(WITHIN(broken()), "and more than the ring holds");
+	start(1, 1);
+	offer(0, SIZE);
+	check(WITHIN(broken()), "and a head that is none");
+	srand(2);
+	/* The back end answers what it gets. */
+	for (i = 0; i < 50; i++) {
+		start(1, 1);
+		WITHIN(b->ready);
+		for (n = 0; n < 64 && !broken(); n++) {
+			((uint8_t *)desc(0))[rand() % (16 * SIZE)] = rand();
+			if (!(n % 8))
+				offer(0, rand() % SIZE);
+			while (b->ready && b->ring[0].taken !=
+			       *(volatile uint16_t *)&b->ring[0].avail->idx)
+				put_used(b, 0, b->ring[0].avail->ring[b->ring[0].taken++ %
+								      SIZE], 0);
+		}
+		while (b->ready && b->ring[0].taken !=
+		       *(volatile uint16_t *)&b->ring[0].avail->idx)
+			put_used(b, 0, b->ring[0].avail->ring[b->ring[0].taken++ % SIZE], 0);
+	}
+	start(1, 1);
+	WITHIN(b->ready);
+	request(0, 0);
+	is_offered(b, 0, 1);
+	put_used(b, 0, 0, 1);
+	check(WITHIN(used(0)->idx == 1), "after 50 times a queue of noise it works");
+}
+
+static int fuse_error(uint16_t head)
+{
+	struct fuse_out_header *h = mem_ptr(&vm.mem, DATA + 1024 * head + 512, sizeof(*h));
+
+	return h->unique == 77u + head && h->len == sizeof(*h) ? h->error : 0;
+}
+
+static void fuse_request(uint16_t head)
+{
+	struct fuse_in_header *h = mem_ptr(&vm.mem, DATA + 1024 * head, sizeof(*h));
+
+	h->unique = 77 + head;
+	request(1, head);
+}
+
+static void test_folder(struct backend *b)
+{
+	char tag[37] = "";
+	unsigned int i;
+
+	start(2, 2);
+	for (i = 0; i < 36; i++)
+		tag[i] = get(0x2000 + i, 1);
+	check(!strcmp(tag, "stuff") && get(0x2000 + 36, 4) == 1, "the folder's tag, one queue");
+	check(WITHIN(b->ready == 3), "both rings are started");
+	fuse_request(0);
+	fuse_request(1);
+	is_offered(b, 1, 2);
+	put_used(b, 1, 1, 100);
+	check(WITHIN(used(1)->idx == 1), "a request is answered");
+	check(dies(b) && WITHIN(used(1)->idx == 2) && used(1)->ring[1].id == 0 &&
+	      used(1)->ring[1].len == 16 && fuse_error(0) == -ENOTCONN,
+	      "what its back end had when it ended fails");
+	check(WITHIN(b->ready == 3) && !strcmp(offered(b, 1), ""), "and is nobody's");
+	close(b->listener);
+	unlink(b->path);
+	shutdown(b->fd, SHUT_RDWR);
+	WITHIN(b->gone);
+	usleep(100000);
+	fuse_request(2);
+	check(WITHIN(used(1)->idx == 3) && fuse_error(2) == -ENOTCONN,
+	      "without one all fail at once");
+	/* To be forgotten: no answer is wanted. */
+	desc(0)[0] = (struct vring_desc){ DATA, 64, 0, 0 };
+	offer(0, 0);
+	check(WITHIN(used(0)->idx == 1) && !used(0)->ring[0].len && !broken(),
+	      "or go nowhere");
+	/* One whose answer has no room, and one that is no request. */
+	desc(1)[3] = (struct vring_desc){ DATA, 64, VRING_DESC_F_NEXT, 4 };
+	desc(1)[4] = (struct vring_desc){ DATA + 64, 4, VRING_DESC_F_WRITE, 0 };
+	offer(1, 3);
+	check(WITHIN(used(1)->idx == 4) && used(1)->ring[3].len == 4, "with room or without");
+	desc(1)[5] = (struct vring_desc){ DATA + 64, 400, VRING_DESC_F_WRITE, 0 };
+	offer(1, 5);
+	check(WITHIN(used(1)->idx == 5) && !used(1)->ring[4].len, "and if it is none");
+}
+
+int main(void)
+{
+	struct backend *disk, *folder;
+	struct fs_config fs = { "stuff", NULL };
+	pthread_t thread;
+
+	vhost_user_patience_ms = 300;
+	test_greeting();
+	vm.fd = -1;
+	bus_init(&vm.pio);
+	bus_init(&vm.mmio);
+	loop_init(&vm.loop);
+	mem_create_shared(&vm.mem, RAM);
+	pci_create(&vm);
+	disk = backend("disk");
+	folder = backend("folder");
+	fs.socket = folder->path;
+	blk_remote_create(&vm, disk->path);
+	fs_create(&vm, &fs);
+	pthread_create(&thread, NULL, io_thread, &vm.loop);
+	test_disk(disk);
+	test_restart(disk);
+	test_wrong(disk);
+	test_reset(disk);
+	test_hostile_driver(disk);
+	test_folder(folder);
+	loop_stop(&vm.loop);
+	pthread_join(thread, NULL);
+	unlink(disk->path);
+	return done();
+}
