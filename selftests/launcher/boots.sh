@@ -425,6 +425,117 @@ control_parts() {
 	point $? "nothing is left of them, nor of one that was killed"
 }
 
+gdb() { # gdb MACHINE COMMAND...: what it says, in the file said
+	machine=$1
+	shift
+	for command in "$@"; do
+		set -- "$@" -ex "$command"
+		shift
+	done
+	timeout $((120 * patience)) /work/gdb -nx -batch -ex 'set confirm off' -ex 'file /work/tiny' \
+		-ex "target remote | /work/lodge debug $machine" "$@" >said 2>&1
+}
+
+# Words of gdb's that has to be among what it said, each a line.
+says() {
+	for words in "$@"; do
+		grep -qE "$words" said || {
+			echo "# lacks: $words"
+			tail -n 30 said | sed 's/^/# gdb: /'
+			return 1
+		}
+	done
+}
+
+# gdb looks at machines that run, and has them go by steps.
+debug_parts() {
+	export LODGE_RUNTIME_DIR=/tmp/machines
+	timeout $((400 * patience)) /work/lodge run --node "$node" --kernel /work/tiny --append d \
+		--memory 16M --cpus 2 --exit-port 0xf4 --name tiny </dev/null >tiny.out 2>&1 &
+	machine=$!
+	i=0
+	until /work/lodge ps | grep -q ^tiny || [ $i -gt $((100 * patience)) ]; do
+		i=$((i + 1)); sleep 0.1
+	done
+	gdb tiny 'info threads' 'print/x $cs' 'set $before = *(int *)&counter' 'stepi 20' \
+		'print *(int *)&counter - $before > 2' 'x/1xb &counted' 'print *(int *)&counter'
+	says 'Thread 1 .*vCPU 0' 'Thread 2 .*vCPU 1'
+	point $? "vCPUs are gdb's threads"
+	says '^\$1 = 0x10' 'counted>:	0xc3'
+	point $? "registers and memory are right"
+	says '^\$2 = 1'
+	point $? "it goes by instructions"
+	counter=$(awk '$1 == "$3" { print $3 }' said)
+	gdb tiny 'set can-use-hw-watchpoints 0' 'watch *(int *)&counter' 'continue' \
+		'print $pc == (long)&count + 6' 'print *(int *)&counter'
+	says 'Old value' 'New value' '^\$1 = 1'
+	point $? "a variable is watched, by steps"
+	now=$(awk '$1 == "$2" { print $3 }' said)
+	[ "${now:-0}" -gt $((${counter:-0} + 100)) ]
+	point $? "when gdb had gone it went on: from ${counter-} to ${now-}"
+	gdb tiny 'shell /work/lodge resume tiny' 'shell /work/lodge debug tiny </dev/null' \
+		'shell /work/lodge stop --timeout 1 tiny </dev/null' 'print 7'
+	says 'a debugger has stopped it' 'it has a debugger' '^\$1 = 7'
+	point $? "while it is stopped nobody else has it go on"
+	gdb tiny 'kill'
+	wait $machine; status=$?
+	[ $status = 130 ] && grep -q 'ended by the debugger' tiny.out
+	point $? "gdb can end it ($status)"
+	timeout 60 /work/lodge run --node "$node" --kernel /work/tiny --append d \
+		--memory 16M --exit-port 0xf4 --name two </dev/null >two.out 2>&1 &
+	two=$!
+	sleep $patience
+	gdb two 'set variable *(int *)&ending = 1'
+	wait $two; status=$?
+	[ $status = 43 ]
+	point $? "what gdb writes the guest reads: it ended ($status)"
+
+	: >out
+	boot talk --cpus 2 --name linux &
+	said ready
+	gdb linux 'print $efer & 1' 'print $cr3 != 0' 'stepi' 'stepi' 'stepi' 'thread 2' \
+		'print $efer & 1' 'x/2i $pc'
+	says '^\$1 = 1' '^\$2 = 1' '^\$3 = 1' '=> 0x'
+	point $? "a Linux is looked at, and goes by steps"
+	ctl stop linux; status=$?
+	[ $status = 0 ] && ! grep -q "didn't power off" said
+	point $? "and powers off afterwards ($status)"
+	wait
+}
+
+# packet TEXT: as gdb would send it.
+packet() {
+	sum=0
+	for byte in $(printf %s "$1" | od -An -tu1 -v); do
+		sum=$(((sum + byte) % 256))
+	done
+	printf '$%s#%02x' "$1" $sum
+}
+
+# Breakpoints, without gdb, which is too large for hosts that are slow; and not in QEMU,
+# where neither kind stops a guest.
+stops_parts() {
+	export LODGE_RUNTIME_DIR=/tmp/machines
+	timeout $((200 * patience)) /work/lodge run --node "$node" --kernel /work/tiny --append d \
+		--memory 16M --exit-port 0xf4 --name tiny </dev/null >tiny.out 2>&1 &
+	sleep $((2 * patience))
+	at=$(cat /work/count)
+	for type in 0 1; do
+		{
+			packet "Z$type,$at,1"; sleep $patience
+			packet c; sleep $((3 * patience))
+			packet p10; sleep $patience
+			packet "z$type,$at,1"; packet c; sleep $patience
+		} | timeout $((60 * patience)) /work/lodge debug tiny >said
+		tr '$' '\n' <said | sed 's/^/# /'
+		grep -qE 'T05thread:1;(sw|hw)break:;' said &&
+			grep -q "$(echo "$at" | sed 's/^\(..\)\(..\)\(..\)$/\3\2\1/')0000000000" said
+		point $? "a breakpoint of kind $type stops it where it is"
+	done
+	/work/lodge stop --force tiny
+	wait
+}
+
 for part in "$@"; do
 	"${part}_parts"
 done

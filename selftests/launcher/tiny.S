@@ -34,6 +34,8 @@ start:
 	je	power_off
 	cmp	$'c', %al
 	je	clock
+	cmp	$'d', %al
+	je	debugged
 	mov	$1, %al
 	jmp	done
 
@@ -96,6 +98,30 @@ clock:					/* the century is 0x20 for a while */
 	sub	$0x20, %al
 	jmp	done
 
+debugged:				/* counts until it is told to end */
+	mov	$stack, %esp
+1:	call	count
+	cmpl	$0, ending
+	je	1b
+	mov	$43, %al
+	jmp	done
+
+	.globl	count, counted
+count:
+	incl	counter
+	mov	counter, %eax
+counted:
+	ret
+
 no_table:
 	.word	0
 	.long	0
+
+	.data
+	.globl	counter, ending
+counter:
+	.long	0
+ending:
+	.long	0
+	.space	64
+stack:

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * lodge ps, pause, resume, stop, console: what a person does with machines that run, through
+ * lodge ps, pause, resume, stop, console, debug: what a person does with machines that run, through
  * their control sockets (control.c).
  */
 #include <dirent.h>
@@ -300,6 +300,31 @@ static bool type(int fd, bool *escaped)
 	return write_all(fd, out, k) >= 0;
 }
 
+/* The one way of calling it is gdb's: target remote | lodge debug MACHINE. */
+static int debug(const char *which)
+{
+	struct machine m = find(which);
+	struct pollfd p[2] = { { m.fd, POLLIN, 0 }, { STDIN_FILENO, POLLIN, 0 } };
+	char buf[4096];
+	ssize_t n = 1;
+
+	if (isatty(STDIN_FILENO))
+		die("this is for gdb: (gdb) target remote | lodge debug %s", which);
+	must(&m, which, "debug");
+	while (n > 0 && (poll(p, 2, -1) > 0 || errno == EINTR)) {
+		if (p[0].revents) {
+			n = read(m.fd, buf, sizeof(buf));
+			if (n > 0)
+				n = write_all(STDOUT_FILENO, buf, n);
+		} else if (p[1].revents) {
+			n = read(STDIN_FILENO, buf, sizeof(buf));
+			if (n > 0)
+				n = write_all(m.fd, buf, n);
+		}
+	}
+	return 0;
+}
+
 static int attach(const char *which)
 {
 	struct machine m = find(which);
@@ -348,6 +373,7 @@ static const struct {
 	{ "resume", "", true },
 	{ "stop", "tf", true },
 	{ "console", "", true },
+	{ "debug", "", true },
 };
 
 /** client_knows() - whether @word is for client_main(). */
@@ -399,6 +425,8 @@ int client_main(int argc, char *argv[])
 		return stop(argv[optind], n);
 	if (!strcmp(argv[0], "console"))
 		return attach(argv[optind]);
+	if (!strcmp(argv[0], "debug"))
+		return debug(argv[optind]);
 	m = find(argv[optind]);
 	must(&m, argv[optind], argv[0]);
 	return 0;

@@ -23,6 +23,7 @@
 #include <unistd.h>
 
 #include "control.h"
+#include "debug.h"
 #include "lodge.h"
 #include "term.h"
 #include "util.h"
@@ -46,6 +47,7 @@ static struct {
 	pthread_mutex_t lock;
 	struct client *all;
 	struct client *console;		/* who has it, or NULL */
+	struct client *debugger;
 	char history[HISTORY];
 	size_t written;			/* all that there was */
 } ctl = { .lock = PTHREAD_MUTEX_INITIALIZER, .listener.fd = -1 };
@@ -129,6 +131,10 @@ static void bye(struct client *c)
 {
 	struct client **at;
 
+	if (ctl.debugger == c) {
+		ctl.debugger = NULL;
+		gdb_end();
+	}
 	for (at = &ctl.all; *at != c; at = &(*at)->next)
 		;
 	*at = c->next;
@@ -167,6 +173,28 @@ static void give_console(struct client *c)
 		ctl.console = c;
 	}
 	pthread_mutex_unlock(&ctl.lock);
+}
+
+static void tell_debugger(const void *data, size_t len)
+{
+	/* One that doesn't read is gone. */
+	if (send(ctl.debugger->watch.fd, data, len, MSG_DONTWAIT | MSG_NOSIGNAL) !=
+	    (ssize_t)len)
+		shutdown(ctl.debugger->watch.fd, SHUT_RDWR);
+}
+
+static void give_debugger(struct client *c)
+{
+	if (ctl.debugger) {
+		say_error(c, "it has a debugger");
+		return;
+	}
+	if (!gdb_begin(ctl.vm, tell_debugger)) {
+		say_error(c, "a device keeps a vCPU: it runs on");
+		return;
+	}
+	say_ok(c);
+	ctl.debugger = c;
 }
 
 /**
@@ -231,6 +259,10 @@ static void request(struct client *c, const char *line, size_t len)
 		status(c);
 	else if (!strcmp(what, "pause"))
 		pause_vcpus(c);
+	else if (!strcmp(what, "debug"))
+		give_debugger(c);
+	else if (gdb_holds() && (!strcmp(what, "resume") || !strcmp(what, "powerdown")))
+		say_error(c, "a debugger has stopped it");
 	else if (!strcmp(what, "resume"))
 		vcpus_resume(ctl.vm), say_ok(c);
 	else if (!strcmp(what, "console"))
@@ -240,7 +272,7 @@ static void request(struct client *c, const char *line, size_t len)
 	else if (!strcmp(what, "quit"))
 		say_ok(c), vm_stop(ctl.vm, STATUS_QUIT, "ended by \"quit\"");
 	else
-		say_error(c, "status, pause, resume, console, powerdown or quit is wanted");
+		say_error(c, "status, pause, resume, console, debug, powerdown or quit is wanted");
 	json_decref(root);
 }
 
@@ -249,14 +281,14 @@ static bool requests(struct client *c)
 {
 	char *end;
 
-	while (ctl.console != c && (end = memchr(c->line, '\n', c->len))) {
+	while (ctl.console != c && ctl.debugger != c && (end = memchr(c->line, '\n', c->len))) {
 		size_t n = end - c->line;
 
 		request(c, c->line, n);
 		c->len -= n + 1;
 		memmove(c->line, end + 1, c->len);
 	}
-	return ctl.console == c || c->len < sizeof(c->line);
+	return ctl.console == c || ctl.debugger == c || c->len < sizeof(c->line);
 }
 
 static void on_client(void *arg)
@@ -279,6 +311,13 @@ static void on_client(void *arg)
 	if (!requests(c)) {
 		say_error(c, "a line is too long");
 		bye(c);
+		return;
+	}
+	if (ctl.debugger == c) {
+		n = c->len;
+		c->len = 0;
+		if (!gdb_input(c->line, n))
+			bye(c);
 		return;
 	}
 	if (ctl.console == c && !keys(c)) {

@@ -149,6 +149,8 @@ struct vcpu {
 	int fd;
 	struct kvm_run *run;
 	struct vcpu_exit last;
+	atomic_bool held;	/* by a debugger: it rests, whatever the others do */
+	bool hit;		/* it has come to a breakpoint, or made its step */
 	pthread_t thread;
 };
 

@@ -32,7 +32,7 @@
 static const char usage[] =
 "usage: lodge run --kernel FILE [OPTION]...\n"
 "       lodge ps [--json]\n"
-"       lodge pause|resume|console MACHINE\n"
+"       lodge pause|resume|console|debug MACHINE\n"
 "       lodge stop [--timeout SECONDS] [--force] MACHINE\n"
 "Run a virtual machine on this terminal: Ctrl-A x ends it, Ctrl-A h helps. List one's\n"
 "own that run; pause them, go on, attach to their consoles (Ctrl-A d detaches), press\n"

@@ -13,6 +13,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "debug.h"
 #include "lodge.h"
 #include "term.h"
 #include "util.h"
@@ -273,13 +274,15 @@ static void port_io(struct vcpu *vcpu)
 			   run->io.direction == KVM_EXIT_IO_OUT);
 }
 
-/* Until the machine goes on, or ends. */
-static void park(struct vm *vm)
+/* Until the machine goes on, and it with that. */
+static void park(struct vcpu *vcpu)
 {
+	struct vm *vm = vcpu->vm;
+
 	pthread_mutex_lock(&vm->pause.lock);
 	vm->pause.parked++;
 	pthread_cond_broadcast(&vm->pause.changed);
-	while (vm->pause.wanted)
+	while (vm->pause.wanted || vcpu->held)
 		pthread_cond_wait(&vm->pause.changed, &vm->pause.lock);
 	vm->pause.parked--;
 	pthread_mutex_unlock(&vm->pause.lock);
@@ -292,8 +295,8 @@ static void *run_loop(void *arg)
 	struct vm *vm = vcpu->vm;
 
 	while (!vm->loop.stopped) {
-		if (vm->pause.wanted) {
-			park(vm);
+		if (vm->pause.wanted || vcpu->held) {
+			park(vcpu);
 			continue;
 		}
 		/* EAGAIN: an AP that waits for its INIT was woken. */
@@ -315,6 +318,9 @@ static void *run_loop(void *arg)
 			bus_access(&vm->mmio, run->mmio.phys_addr,
 				   run->mmio.data, run->mmio.len,
 				   run->mmio.is_write);
+			break;
+		case KVM_EXIT_DEBUG:
+			debug_hit(vcpu);
 			break;
 		case KVM_EXIT_INTR:
 		case KVM_EXIT_IRQ_WINDOW_OPEN:
@@ -468,7 +474,12 @@ void vcpus_rest(struct vm *vm)
 	char where[64], exit[128];
 	unsigned int i;
 
+	for (i = 0; i < vm->cfg->cpus; i++)
+		vm->vcpu[i].held = false;
 	vcpus_resume(vm);
+	pthread_mutex_lock(&vm->pause.lock);
+	pthread_cond_broadcast(&vm->pause.changed);
+	pthread_mutex_unlock(&vm->pause.lock);
 	kick_all(vm);
 	for (i = 0; i < vm->cfg->cpus; i++) {
 		struct vcpu *vcpu = &vm->vcpu[i];

@@ -8,6 +8,7 @@
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -25,6 +26,14 @@ static char dir[32];
 static struct sockaddr_un addr = { .sun_family = AF_UNIX };
 static char typed[4096];
 static size_t ntyped, room;
+
+/* KVM's, which has nothing to say. */
+int ioctl(int fd, unsigned long cmd, ...)
+{
+	(void)fd;
+	(void)cmd;
+	return 0;
+}
 
 static size_t sink(void *dev, const uint8_t *data, size_t len)
 {
@@ -85,7 +94,7 @@ static bool answers(int fd, const char *text, const char *want)
 
 static void requests(void)
 {
-	int fd = client();
+	int fd = client(), other, i;
 
 	check(answers(fd, "{\"do\":\"status\"}\n", "\"name\":\"test\""), "status says the name");
 	check(answers(fd, " { \"do\" : \"status\" }\n", "\"state\":\"running\""),
@@ -97,6 +106,21 @@ static void requests(void)
 	check(answers(fd, "{\"do\":\"status\",\"x\":1}\n", "something beside"), "a word too many");
 	check(answers(fd, "{\"do\":\"pause\",\"do\":\"status\"}\n", "\"ok\":false"), "one twice");
 	check(answers(fd, "\n", "\"ok\":false"), "an empty line");
+	check(answers(fd, "{\"do\":\"debug\"}\n", "\"ok\":true"), "a debugger can be had");
+	say(fd, "$qC#b4");
+	check(strstr(heard(fd, "#"), "+$QC1#"), "and talks gdb's language");
+	close(fd);
+	fd = client();
+	for (i = 0; i < 100 && !answers(fd, "{\"do\":\"debug\"}\n", "\"ok\":true"); i++)
+		usleep(10000);
+	check(i < 100, "so can the next");
+	other = client();
+	check(answers(other, "{\"do\":\"debug\"}\n", "it has a debugger"), "one at a time");
+	check(answers(other, "{\"do\":\"resume\"}\n", "a debugger has stopped it"),
+	      "which has it stopped");
+	close(fd);
+	close(other);
+	fd = client();
 	say(fd, "{\"do\":\"sta");
 	check(answers(fd, "tus\"}\n", "\"ok\":true"), "a request in pieces");
 	say(fd, "{\"do\":\"status\"}\n{\"do\":\"dance\"}\n");
