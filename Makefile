@@ -56,6 +56,8 @@ MODULES_TO = $(DESTDIR)/lib/modules/$(KVER)/updates
 RULES_TO = $(DESTDIR)/lib/udev/rules.d
 COMPLETIONS_TO = $(DESTDIR)$(prefix)/share/bash-completion/completions
 
+MAN_PAGES = $(wildcard Documentation/man/*.[1-9])
+
 .PHONY: install uninstall
 install: all
 	install -D -m 644 -t $(MODULES_TO) $(MODULE_DIR)/lodge.ko
@@ -65,8 +67,8 @@ install: all
 		test ! -x $(O)/userspace/$$tool/$$tool || install -D -t \
 		$(DESTDIR)$(prefix)/bin $(O)/userspace/$$tool/$$tool || exit; \
 	done
-	@for page in $(wildcard Documentation/man/*.1); do \
-		install -D -m 644 -t $(DESTDIR)$(prefix)/share/man/man1 \
+	@for page in $(MAN_PAGES); do \
+		install -D -m 644 -t $(DESTDIR)$(prefix)/share/man/man$${page##*.} \
 		$$page || exit; \
 	done
 	install -D -m 644 -t $(COMPLETIONS_TO) $(wildcard userspace/completion/*)
@@ -76,8 +78,8 @@ uninstall:
 	rm -f $(MODULES_TO)/lodge.ko $(RULES_TO)/70-lodge.rules
 	rm -f $(DESTDIR)$(prefix)/include/lodge.h
 	rm -f $(addprefix $(DESTDIR)$(prefix)/bin/,lodge lodgectl)
-	rm -f $(addprefix $(DESTDIR)$(prefix)/share/man/man1/,$(notdir \
-		$(wildcard Documentation/man/*.1)))
+	rm -f $(foreach page,$(MAN_PAGES),\
+		$(DESTDIR)$(prefix)/share/man/man$(subst .,,$(suffix $(page)))/$(notdir $(page)))
 	rm -f $(addprefix $(COMPLETIONS_TO)/,$(notdir \
 		$(wildcard userspace/completion/*)))
 	$(if $(DESTDIR),,/sbin/depmod $(KVER))

@@ -69,6 +69,8 @@ ends() { # ends WANTED TEXT [WORDS]: status, and what is said
 
 tiny_parts() {
 	tiny x; ends 42 "a byte to the exit port is the status"
+	printf '# its machine\nkernel = /work/tiny\nmemory=16M\nexit-port = 0xf4\nappend = m\n' >file
+	lodge -c file --append x; ends 42 "a file says it, and the command line more"
 	tiny m; ends 0 "memory that nobody answers reads all ones"
 	tiny p; ends 0 "ports that nobody answers read all ones"
 	tiny c; ends 0 "the CMOS clock has a century"

@@ -30,7 +30,7 @@
 #include "util.h"
 
 static const char usage[] =
-"usage: lodge run --kernel FILE [OPTION]...\n"
+"usage: lodge run [-c FILE] --kernel FILE [OPTION]...\n"
 "       lodge ps [--json]\n"
 "       lodge pause|resume|console|debug MACHINE\n"
 "       lodge stop [--timeout SECONDS] [--force] MACHINE\n"
@@ -38,6 +38,7 @@ static const char usage[] =
 "own that run; pause them, go on, attach to their consoles (Ctrl-A d detaches), press\n"
 "their power buttons. MACHINE is a name or a process number.\n"
 "\n"
+"  -c, --config FILE  options from a file: NAME = VALUE on each line, see lodge(5)\n"
 "  --kernel FILE      bzImage, or ELF file with a PVH entry (vmlinux)\n"
 "  --initrd FILE      initial RAM disk\n"
 "  --append WORDS     kernel command line (default: console=ttyS0)\n"

@@ -2,12 +2,15 @@
 /*
  * The command line, and nothing of what it leads to.
  */
+#include <errno.h>
+#include <fcntl.h>
 #include <getopt.h>
 #include <jansson.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <unistd.h>
 #include <linux/vm_sockets.h>
 
 #include "../../uapi/lodge.h"
@@ -19,6 +22,7 @@
 #define MEMORY_MIN	(16 * MIB)
 #define MEMORY_MAX	(1ULL << 40)
 #define FS_TAG_MAX	36
+#define TEXT_MAX	(64 * KIB)
 #define SHARES_MAX	(1 << 20)
 #define SHARES_DEFAULT	1000
 
@@ -27,10 +31,11 @@ enum {
 	OPT_MEMORY_BACKING, OPT_MERGE, OPT_DISK, OPT_NAME, OPT_NODE, OPT_OUTPUT, OPT_STATUS, OPT_CONSOLE,
 	OPT_EXIT_PORT, OPT_DAEMON, OPT_LOG, OPT_BALLOON, OPT_BALLOON_FLOOR, OPT_BALLOON_SHARES,
 	OPT_BALLOON_DOMAIN,
-	OPT_BALLOON_CONTROL, OPT_NET, OPT_VSOCK, OPT_FS, OPT_HELP, OPT_VERSION
+	OPT_BALLOON_CONTROL, OPT_CONFIG, OPT_NET, OPT_VSOCK, OPT_FS, OPT_HELP, OPT_VERSION
 };
 
 static const struct option options[] = {
+	{ "config", required_argument, NULL, OPT_CONFIG },
 	{ "kernel", required_argument, NULL, OPT_KERNEL },
 	{ "initrd", required_argument, NULL, OPT_INITRD },
 	{ "append", required_argument, NULL, OPT_APPEND },
@@ -261,6 +266,79 @@ static enum options_action take(struct config *cfg, int opt, char *arg,
 	return OPTIONS_RUN;
 }
 
+/* A line of a file: what stands behind the name, or NULL; spaces are cut off. */
+static char *cut(char *line)
+{
+	char *name = line + strspn(line, " \t"), *value, *end;
+
+	end = name + strlen(name);
+	while (end > name && strchr(" \t\r\n", end[-1]))
+		*--end = 0;
+	memmove(line, name, end - name + 1);
+	value = strchr(line, '=');
+	if (!value)
+		return NULL;
+	for (end = value; end > line && strchr(" \t", end[-1]); end--)
+		;
+	*end = 0;
+	return value + 1 + strspn(value + 1, " \t");
+}
+
+static enum options_action take_line(struct config *cfg, char *line, char *err, size_t size)
+{
+	char *value = cut(line);
+	unsigned int i;
+
+	if (!*line && !value)
+		return OPTIONS_RUN;
+	for (i = 0; options[i].name && strcmp(line, options[i].name); i++)
+		;
+	if (!options[i].name || options[i].val == OPT_CONFIG || options[i].val >= OPT_HELP)
+		return fail(err, size, "\"%s\" is not an option that a file can have", line);
+	if (options[i].has_arg == required_argument && !value)
+		return fail(err, size, "%s lacks its value", line);
+	if (options[i].has_arg == no_argument && value)
+		return fail(err, size, "%s has no value", line);
+	return take(cfg, options[i].val, value, err, size);
+}
+
+/* NAME = VALUE on each line, as behind "--"; '#' begins one that means nothing. */
+static enum options_action take_file(struct config *cfg, const char *path, char *err,
+				     size_t size)
+{
+	enum options_action action = OPTIONS_RUN;
+	/* Kept: values point into it. */
+	static struct text {
+		struct text *before;
+		char buf[TEXT_MAX + 1];
+	} *last;
+	struct text *text = xalloc(1, sizeof(*text));
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	char why[200], *rest = text->buf, *line;
+	unsigned int n = 0;
+	ssize_t len;
+
+	text->before = last;
+	last = text;
+	if (fd < 0)
+		return fail(err, size, "cannot open %s: %s", path, strerror(errno));
+	len = pread_all(fd, text->buf, sizeof(text->buf), 0);
+	if (len < 0)
+		action = fail(err, size, "cannot read %s: %s", path, strerror(errno));
+	else if ((size_t)len > TEXT_MAX || memchr(text->buf, 0, len))
+		action = fail(err, size, "%s is no text, or longer than 64 KiB", path);
+	close(fd);
+	while (action == OPTIONS_RUN && (line = strsep(&rest, "\n"))) {
+		n++;
+		if (line[strspn(line, " \t")] != '#' &&
+		    take_line(cfg, line, why, sizeof(why)) != OPTIONS_RUN)
+			action = fail(err, size, "%s, line %u: %s", path, n, why);
+	}
+	return action;
+}
+
+_Static_assert(TEXT_MAX == 64 * KIB, "as the message says");
+
 /* What can be said only when all options are known. */
 static enum options_action check_memory(struct config *cfg, char *err,
 					size_t size)
@@ -324,7 +402,7 @@ enum options_action options_parse(struct config *cfg, int argc,
 	};
 	optind = 0;
 	opterr = 0;
-	while ((opt = getopt_long(argc, argv, "+h", options, NULL)) != -1) {
+	while ((opt = getopt_long(argc, argv, "+hc:", options, NULL)) != -1) {
 		if (opt == OPT_HELP || opt == 'h')
 			return OPTIONS_HELP;
 		if (opt == OPT_VERSION)
@@ -332,7 +410,10 @@ enum options_action options_parse(struct config *cfg, int argc,
 		if (opt == '?')
 			return fail(err, size, "%s: unknown, or lacks its value",
 				    argv[optind - 1]);
-		action = take(cfg, opt, optarg, err, size);
+		if (opt == OPT_CONFIG || opt == 'c')
+			action = take_file(cfg, optarg, err, size);
+		else
+			action = take(cfg, opt, optarg, err, size);
 		if (action != OPTIONS_RUN)
 			return action;
 	}

@@ -2,7 +2,9 @@
 /*
  * The command line.
  */
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "options.h"
 #include "tap.h"
@@ -114,6 +116,51 @@ static void test_run(void)
 	check(parse("--version") == OPTIONS_VERSION, "--version");
 }
 
+/* What a file says, and the command line behind it. */
+static int parse_file(const char *text, const char *more)
+{
+	static char path[] = "/tmp/lodge-options-XXXXXX", line[256];
+	int fd = mkstemp(path), ret;
+
+	if (fd < 0 || write(fd, text, strlen(text)) != (ssize_t)strlen(text))
+		die("cannot write %s", path);
+	close(fd);
+	snprintf(line, sizeof(line), "run -c %s %s", path, more);
+	ret = parse(line);
+	unlink(path);
+	strcpy(path + strlen(path) - 6, "XXXXXX");
+	return ret;
+}
+
+static void test_file(void)
+{
+	static const char *const bad[] = {
+		"bogus = 1", "kernel", "daemon = yes", "= k", "cpus = 0", "help", "version",
+		"config = /dev/null", "kernel k", "\n\n--kernel = k", "kernel = k\nnet = bridge",
+	};
+	unsigned int i;
+
+	check(parse_file("# a machine\n\n  kernel=/boot/vmlinuz \n"
+			 "append = console=ttyS0 root=/dev/vda\t\ncpus = 3\r\n\tstatus\n"
+			 "disk = a file.img,ro\ndisk = b\n # more\nmemory = 1G", "")
+	      == OPTIONS_RUN, "a file is read: %s", err);
+	check(!strcmp(cfg.kernel, "/boot/vmlinuz") &&
+	      !strcmp(cfg.append, "console=ttyS0 root=/dev/vda") && cfg.cpus == 3 &&
+	      cfg.status && cfg.ndisks == 2 && !strcmp(cfg.disk[0].path, "a file.img") &&
+	      cfg.disk[0].readonly && !strcmp(cfg.disk[1].path, "b") &&
+	      cfg.memory == GIB, "and all of it arrives");
+	check(parse_file("kernel = a\ncpus = 2\ndisk = a\n", "--kernel b --disk c") ==
+	      OPTIONS_RUN && !strcmp(cfg.kernel, "b") && cfg.cpus == 2 && cfg.ndisks == 2,
+	      "what comes later holds, or is added");
+	for (i = 0; i < ARRAY_SIZE(bad); i++)
+		check(parse_file(bad[i], "--kernel k") == OPTIONS_ERROR && strstr(err, ", line "),
+		      "%s", err);
+	check(parse("run -c /none --kernel k") == OPTIONS_ERROR, "%s", err);
+	check(parse("run --config /tmp --kernel k") == OPTIONS_ERROR, "%s", err);
+	check(parse("run --config /bin/sh --kernel k") == OPTIONS_ERROR, "%s", err);
+	check(parse("run --kernel k -c") == OPTIONS_ERROR, "%s", err);
+}
+
 static void test_errors(void)
 {
 	static const char *const lines[] = {
@@ -176,6 +223,7 @@ int main(void)
 {
 	test_sizes();
 	test_run();
+	test_file();
 	test_errors();
 	return done();
 }
