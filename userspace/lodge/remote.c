@@ -449,7 +449,8 @@ static struct remote *create(struct vm *vm, const struct remote_kind *kind, cons
 	unsigned int i;
 
 	r->kind = kind;
-	r->path = path;
+	/* It is looked for again, and a daemon is elsewhere then. */
+	r->path = realpath(path, NULL) ?: path;
 	if (vhost_user_connect(&r->vu, path))
 		die("%s %s: %s%s", kind->what, path, r->vu.why, errno == EPROTO ? "" :
 		    "; its back end has to be started first");
