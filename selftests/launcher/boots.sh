@@ -428,14 +428,14 @@ control_parts() {
 }
 
 gdb() { # gdb MACHINE COMMAND...: what it says, in the file said
-	machine=$1
+	whom=$1
 	shift
 	for command in "$@"; do
 		set -- "$@" -ex "$command"
 		shift
 	done
 	timeout $((120 * patience)) /work/gdb -nx -batch -ex 'set confirm off' -ex 'file /work/tiny' \
-		-ex "target remote | /work/lodge debug $machine" "$@" >said 2>&1
+		-ex "target remote | /work/lodge debug $whom" "$@" >said 2>&1
 }
 
 # Words of gdb's that has to be among what it said, each a line.
@@ -454,7 +454,7 @@ debug_parts() {
 	export LODGE_RUNTIME_DIR=/tmp/machines
 	timeout $((400 * patience)) /work/lodge run --node "$node" --kernel /work/tiny --append d \
 		--memory 16M --cpus 2 --exit-port 0xf4 --name tiny </dev/null >tiny.out 2>&1 &
-	machine=$!
+	tiny=$!
 	i=0
 	until /work/lodge ps | grep -q ^tiny || [ $i -gt $((100 * patience)) ]; do
 		i=$((i + 1)); sleep 0.1
@@ -480,7 +480,7 @@ debug_parts() {
 	says 'a debugger has stopped it' 'it has a debugger' '^\$1 = 7'
 	point $? "while it is stopped nobody else has it go on"
 	gdb tiny 'kill'
-	wait $machine; status=$?
+	wait $tiny; status=$?
 	[ $status = 130 ] && grep -q 'ended by the debugger' tiny.out
 	point $? "gdb can end it ($status)"
 	timeout 60 /work/lodge run --node "$node" --kernel /work/tiny --append d \
