@@ -269,6 +269,10 @@ device_parts() {
 	MORE=reboot=t boot reset
 	ends 121 "Linux resets by a triple fault" "triple fault"
 	boot panic; ends 120 "Linux panics" "reset by the guest"
+	boot panic-told; ends 121 "and tells, if it can" "the guest's kernel panicked"
+	boot genid --generation-id 00112233-4455-6677-8899-aabbccddeeff
+	[ "$status" = 0 ] && grep -q '^33221100554477668899aabbccddeeff$' out
+	point $? "a generation id is where ACPI says"
 }
 
 

@@ -148,7 +148,7 @@ static uint64_t put(const struct mem *mem, uint64_t *pos, const void *table,
 {
 	uint64_t at = *pos;
 
-	if (at + len > ACPI_END || mem_write(mem, at, table, len))
+	if (at + len > GENID_ADDR || mem_write(mem, at, table, len))
 		die("the ACPI tables do not fit below 1 MiB");
 	*pos = (at + len + 63) & ~63ULL;
 	return at;
@@ -223,7 +223,7 @@ static uint64_t put_mcfg(const struct mem *mem, uint64_t *pos)
 }
 
 /**
- * acpi_build() - write all tables between ACPI_BASE and ACPI_END
+ * acpi_build() - write all tables between ACPI_BASE and GENID_ADDR
  * @mem: guest memory
  * @cpus: from 1 to MAX_CPUS
  *

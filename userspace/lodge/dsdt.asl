@@ -93,6 +93,26 @@ DefinitionBlock ("", "DSDT", 2, "LODGE ", "LODGE   ", 1)
 			})
 		}
 
+		// Panics of the guest's kernel
+		Device (PEVT)
+		{
+			Name (_HID, "QEMU0001")
+			Name (_STA, 15)
+			Name (_CRS, ResourceTemplate ()
+			{
+				IO (Decode16, 0x505, 0x505, 1, 1)
+			})
+		}
+
+		// 16 bytes that differ each time a machine is started
+		Device (VGID)
+		{
+			Name (_HID, "LDGE0001")
+			Name (_CID, "VM_Gen_Counter")
+			Name (_DDN, "VM_Gen_Counter")
+			Name (ADDR, Package () { 0x000fff00, 0 })
+		}
+
 		Device (RTC)
 		{
 			Name (_HID, EisaId ("PNP0B00"))

@@ -46,11 +46,14 @@
 #define LEGACY_HOLE		0xa0000ULL
 #define ACPI_BASE		0xe0000ULL
 #define ACPI_END		0x100000ULL
+#define GENID_ADDR		0xfff00ULL	/* behind the tables */
+#define GENID_BYTES		16
 #define BOOT_KERNEL_MIN		0x100000ULL
 
 /* Ports and interrupts of the legacy devices. */
 #define PM1_EVENT_PORT		0x600		/* status, then enable */
 #define PM1_CONTROL_PORT	0x604
+#define PANIC_PORT		0x505
 #define RESET_PORT		0xcf9
 #define RESET_VALUE		6
 #define SCI_IRQ			9
@@ -130,6 +133,8 @@ struct config {
 	struct net_config net[MAX_NETS];
 	unsigned int nnets;
 	uint32_t vsock;		/* its CID, or 0 */
+	bool has_genid;
+	uint8_t genid[GENID_BYTES];
 	struct balloon_config balloon;
 };
 
@@ -217,7 +222,10 @@ void boot_load(struct vm *vm, struct boot_entry *entry);
 /* acpi.c */
 uint64_t acpi_build(const struct mem *mem, unsigned int cpus);
 
-/* power.c, rtc.c, serial.c: the board's own devices */
+/* genid.c, power.c, pvpanic.c, rtc.c, serial.c: the board's own devices */
+int genid_parse(const char *text, uint8_t *id);
+void genid_create(struct vm *vm);
+void pvpanic_create(struct vm *vm);
 void power_create(struct vm *vm);
 void power_button(struct vm *vm);
 void power_reset_write(struct vm *vm, uint8_t val);

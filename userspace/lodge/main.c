@@ -62,6 +62,7 @@ static const char usage[] =
 "  --balloon-shares N       weight beside others' (default: 1000)\n"
 "  --balloon-domain NAME    with which of the user's machines it shares memory\n"
 "  --balloon-control WHERE  read sizes, or auto, from FILE (a FIFO) or fd:N\n"
+"  --generation-id UUID     what the guest takes for its identity (default: a new one)\n"
 "  --name NAME        what messages call the machine\n"
 "  --node PATH        device of the hypervisor (default: /dev/lodge)\n"
 "  --console WHERE    add a virtio console (hvc0): stdio, FILE or fd:N\n"

@@ -31,7 +31,7 @@ enum {
 	OPT_MEMORY_BACKING, OPT_MERGE, OPT_DISK, OPT_NAME, OPT_NODE, OPT_OUTPUT, OPT_STATUS, OPT_CONSOLE,
 	OPT_EXIT_PORT, OPT_DAEMON, OPT_LOG, OPT_BALLOON, OPT_BALLOON_FLOOR, OPT_BALLOON_SHARES,
 	OPT_BALLOON_DOMAIN,
-	OPT_BALLOON_CONTROL, OPT_CONFIG, OPT_NET, OPT_VSOCK, OPT_FS, OPT_HELP, OPT_VERSION
+	OPT_BALLOON_CONTROL, OPT_GENERATION_ID, OPT_CONFIG, OPT_NET, OPT_VSOCK, OPT_FS, OPT_HELP, OPT_VERSION
 };
 
 static const struct option options[] = {
@@ -57,6 +57,7 @@ static const struct option options[] = {
 	{ "balloon-shares", required_argument, NULL, OPT_BALLOON_SHARES },
 	{ "balloon-domain", required_argument, NULL, OPT_BALLOON_DOMAIN },
 	{ "balloon-control", required_argument, NULL, OPT_BALLOON_CONTROL },
+	{ "generation-id", required_argument, NULL, OPT_GENERATION_ID },
 	{ "fs", required_argument, NULL, OPT_FS },
 	{ "net", required_argument, NULL, OPT_NET },
 	{ "vsock", required_argument, NULL, OPT_VSOCK },
@@ -243,6 +244,12 @@ static enum options_action take(struct config *cfg, int opt, char *arg,
 		snprintf(given, sizeof(given), "%s", arg);
 		if (net_option(cfg, arg, why, sizeof(why)))
 			return fail(err, size, "--net %s: %s", given, why);
+		break;
+	case OPT_GENERATION_ID:
+		if (genid_parse(arg, cfg->genid))
+			return fail(err, size, "--generation-id %s: a UUID is wanted, such as 324e6eaf-d1d1-4bf6-bf41-b9bb6c91fb87",
+				    arg);
+		cfg->has_genid = true;
 		break;
 	case OPT_FS:
 		snprintf(given, sizeof(given), "%s", arg);

@@ -228,7 +228,9 @@ void vm_create(struct vm *vm, const struct config *cfg)
 	boot_load(vm, &entry);
 
 	pci_create(vm);
+	genid_create(vm);
 	power_create(vm);
+	pvpanic_create(vm);
 	rtc_create(vm);
 	rng_create(vm);
 	for (i = 0; i < cfg->ndisks; i++) {

@@ -62,11 +62,28 @@ static void test_cpus(unsigned int cpus)
 	      "the FACS is there");
 }
 
+static void test_genid(void)
+{
+	static const struct config said = { .has_genid = true, .genid = { 1, 2, 3 } };
+	static const struct config unsaid;
+	struct vm vm = { .cfg = &said, .mem = mem };
+	uint8_t one[GENID_BYTES];
+
+	genid_create(&vm);
+	check(!memcmp(ram + GENID_ADDR, said.genid, GENID_BYTES), "a generation id that is given");
+	vm.cfg = &unsaid;
+	genid_create(&vm);
+	memcpy(one, ram + GENID_ADDR, sizeof(one));
+	genid_create(&vm);
+	check(memcmp(one, ram + GENID_ADDR, sizeof(one)), "others differ each time");
+}
+
 int main(void)
 {
 	check(acpi_checksum("\1\2\3", 3) == 0xfa, "a checksum");
 	check(acpi_checksum("", 0) == 0, "of nothing");
 	test_cpus(1);
 	test_cpus(MAX_CPUS);
+	test_genid();
 	return done();
 }

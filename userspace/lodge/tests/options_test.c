@@ -78,6 +78,10 @@ static void test_run(void)
 	      !cfg.disk[0].readonly && !strcmp(cfg.disk[0].path, "a,ro") && cfg.nfs == 2 &&
 	      !strcmp(cfg.fs[0].tag, "t") && !strcmp(cfg.fs[0].socket, "s,u") &&
 	      !strcmp(cfg.fs[1].tag, "v"), "what other programs serve");
+	check(parse("run --kernel k --generation-id 00112233-4455-6677-8899-AAbbccddeeff")
+	      == OPTIONS_RUN && cfg.has_genid && !memcmp(cfg.genid,
+	      "\x33\x22\x11\x00\x55\x44\x77\x66\x88\x99\xaa\xbb\xcc\xdd\xee\xff", 16),
+	      "a generation id, as a guest has it");
 	check(parse("run --kernel=k") == OPTIONS_RUN && cfg.cpus == 1 &&
 	      cfg.memory == 512 * MIB && !strcmp(cfg.node, "/dev/lodge") &&
 	      cfg.exit_port == -1 && !cfg.status, "what is not said");
@@ -195,6 +199,10 @@ static void test_errors(void)
 		"run --kernel k --net user,mac=02:00:00:00:00:01 --net tap=b,mac=02:00:00:00:00:01",
 		"run --kernel k --vsock 2", "run --kernel k --vsock 4294967295",
 		"run --kernel k --vsock x",
+		"run --kernel k --generation-id 324e6eaf-d1d1-4bf6-bf41-b9bb6c91fb8",
+		"run --kernel k --generation-id 324e6eaf-d1d1-4bf6-bf41-b9bb6c91fb877",
+		"run --kernel k --generation-id 324e6eaf-d1d1-4bf6-bf41xb9bb6c91fb87",
+		"run --kernel k --generation-id 324e6eaf-d1d1-4bf6-bf41-b9bb6c91fbx7",
 		"run --kernel k --fs a", "run --kernel k --fs tag=a",
 		"run --kernel k --fs tag=a,socket=", "run --kernel k --fs tag=,socket=s",
 		"run --kernel k --fs tag=0123456789012345678901234567890123456,socket=s",
