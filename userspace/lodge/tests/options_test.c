@@ -123,7 +123,7 @@ static void test_run(void)
 /* What a file says, and the command line behind it. */
 static int parse_file(const char *text, const char *more)
 {
-	static char path[] = "/tmp/lodge-options-XXXXXX", line[256];
+	char path[] = "/tmp/lodge-options-XXXXXX", line[256];
 	int fd = mkstemp(path), ret;
 
 	if (fd < 0 || write(fd, text, strlen(text)) != (ssize_t)strlen(text))
@@ -132,7 +132,6 @@ static int parse_file(const char *text, const char *more)
 	snprintf(line, sizeof(line), "run -c %s %s", path, more);
 	ret = parse(line);
 	unlink(path);
-	strcpy(path + strlen(path) - 6, "XXXXXX");
 	return ret;
 }
 
@@ -144,7 +143,7 @@ static void test_file(void)
 	};
 	unsigned int i;
 
-	check(parse_file("# a machine\n\n  kernel=/boot/vmlinuz \n"
+	check(parse_file("# a machine\n\n  kernel=/boot/vmlinuz\t\n"
 			 "append = console=ttyS0 root=/dev/vda\t\ncpus = 3\r\n\tstatus\n"
 			 "disk = a file.img,ro\ndisk = b\n # more\nmemory = 1G", "")
 	      == OPTIONS_RUN, "a file is read: %s", err);
