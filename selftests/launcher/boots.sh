@@ -385,6 +385,8 @@ control_parts() {
 	ctl ps --json
 	grep -q '"name": "one"' said && grep -q "\"pid\": $pid" said
 	point $? "and does in JSON"
+	grep -q '^NoNewPrivs:[[:space:]]*1$' "/proc/$pid/status"
+	point $? "it can't get new privileges"
 
 	ctl pause one && ctl ps && grep -q '^one .* paused' said
 	point $? "a machine is paused"

@@ -20,8 +20,11 @@
  * A guest is hostile. Its memory is reached through mem_ptr() only (mem.c);
  * its virtqueues through vq_pop() only (virtqueue.c).
  */
+#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
 
 #include "control.h"
 #include "daemon.h"
@@ -98,6 +101,9 @@ int main(int argc, char *argv[])
 	case OPTIONS_RUN:
 		break;
 	}
+	/* No program that it starts, or is made to start, gets more than it has. */
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
+		die("cannot give up new privileges: %s", strerror(errno));
 	if (cfg.daemon)
 		daemon_begin(cfg.log);
 	vm_create(&vm, &cfg);
