@@ -210,6 +210,14 @@ static int vm_set_name(struct lodge_vm *vm, void __user *arg)
 	return 0;
 }
 
+static long vm_balloon_hint(struct lodge_vm *vm, unsigned long arg)
+{
+	struct lodge_balloon_change c = { .what = LODGE_CHANGE_HINT };
+	int ret = lodge_balloon_change(vm, &c);
+
+	return ret == -ENXIO ? -ENOENT : ret;
+}
+
 /* Wraps a room's handler of a user pointer. */
 #define VM_HANDLER(name, fn)						\
 static long name(struct lodge_vm *vm, unsigned long arg)		\
@@ -224,6 +232,7 @@ VM_HANDLER(vm_get_clock, lodge_pv_get_clock)
 VM_HANDLER(vm_set_clock, lodge_pv_set_clock)
 VM_HANDLER(vm_enable_cap, lodge_cap_enable_vm)
 VM_HANDLER(vm_name, vm_set_name)
+VM_HANDLER(vm_map, lodge_survey_ioctl)
 VM_HANDLER(vm_balloon_set, lodge_balloon_set)
 VM_HANDLER(vm_balloon_get, lodge_balloon_get)
 VM_HANDLER(vm_balloon_report, lodge_balloon_report)
@@ -247,9 +256,11 @@ static const struct {
 	{ KVM_CHECK_EXTENSION,		vm_check_extension },
 	{ KVM_GET_STATS_FD,		vm_stats_fd },
 	{ LODGE_VM_SET_NAME,		vm_name },
+	{ LODGE_VM_MAP,			vm_map },
 	{ LODGE_BALLOON_SET,		vm_balloon_set },
 	{ LODGE_BALLOON_GET,		vm_balloon_get },
 	{ LODGE_BALLOON_REPORT,		vm_balloon_report },
+	{ LODGE_BALLOON_HINT,		vm_balloon_hint },
 };
 
 static long vm_ioctl(struct file *file, unsigned int cmd, unsigned long arg)

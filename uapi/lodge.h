@@ -38,6 +38,7 @@
 #define LODGE_MEMORY_RECLAIM	_IO(LODGE_IO, 0x15)
 #define LODGE_MEMORY_DISCARD	_IO(LODGE_IO, 0x16)
 #define LODGE_DOMAIN_SET	_IO(LODGE_IO, 0x17)
+#define LODGE_DOMAIN_MERGE	_IO(LODGE_IO, 0x18)
 
 /* The file system's number for statfs(), and its type for mount(). */
 #define LODGEFS_MAGIC		0x4c6f6467
@@ -296,6 +297,20 @@ struct lodge_domain_set {
 };
 
 /**
+ * struct lodge_domain_merge - LODGE_DOMAIN_MERGE: a pass over all objects of a domain now
+ * @size: of this structure
+ * @flags: 0
+ *
+ * As LODGE_MEMORY_MERGE over each of its mergeable objects; LODGE_DOMAIN_INFO tells what
+ * came of it. On an object of the domain, open for writing; the caller pays. A signal
+ * ends it (EINTR).
+ */
+struct lodge_domain_merge {
+	__u32 size;
+	__u32 flags;
+};
+
+/**
  * struct lodge_domain_info - LODGE_DOMAIN_INFO: the domain of an object
  * @size: of this structure
  * @flags: 0
@@ -357,6 +372,37 @@ struct lodge_vm_name {
 };
 
 #define LODGE_VM_SET_NAME	_IOW(LODGE_IO, 0x40, struct lodge_vm_name)
+
+/* A page of a map: LODGE_PAGE_*, and what the nested tables say. */
+#define LODGE_MAP_STATE		0x0f
+#define LODGE_MAP_MAPPED	0x10
+#define LODGE_MAP_YOUNG		0x20	/* accessed */
+#define LODGE_MAP_OTHER		0x40	/* not known to be lodge memory */
+/* Pages in one answer. */
+#define LODGE_MAP_PAGES		4096
+
+/* Accessed bits are taken away, so that the next map says what was used since. */
+#define LODGE_MAP_CLEAR		(1u << 0)
+
+/**
+ * struct lodge_vm_map - LODGE_VM_MAP: what some of a VM's pages are
+ * @size: of this structure
+ * @flags: LODGE_MAP_CLEAR or 0
+ * @first: the guest frame from which on; said in return: the first one of @states,
+ *	which is the next that is in a slot
+ * @count: how many there is room for; said in return: how many are told: of one slot,
+ *	LODGE_MAP_PAGES at most; 0: there is no slot from @first on
+ * @states: address of a byte for each
+ */
+struct lodge_vm_map {
+	__u32 size;
+	__u32 flags;
+	__u64 first;
+	__u64 count;
+	__u64 states;
+};
+
+#define LODGE_VM_MAP		_IO(LODGE_IO, 0x41)
 
 /*
  * The generic netlink family. Documentation/netlink/specs/lodge.yaml says what
@@ -507,14 +553,6 @@ enum {
 	LODGE_A_DOMAIN_MAX = (__LODGE_A_DOMAIN_MAX - 1)
 };
 
-/* A page of a map: LODGE_PAGE_*, and what the nested tables say. */
-#define LODGE_MAP_STATE		0x0f
-#define LODGE_MAP_MAPPED	0x10
-#define LODGE_MAP_YOUNG		0x20	/* accessed */
-#define LODGE_MAP_OTHER		0x40	/* not known to be lodge memory */
-/* Pages in one answer. */
-#define LODGE_MAP_PAGES		4096
-
 enum {
 	LODGE_A_MAP_PAD = 1,
 	LODGE_A_MAP_VM_ID,
@@ -633,5 +671,7 @@ struct lodge_balloon_state {
 #define LODGE_BALLOON_SET	_IO(LODGE_IO, 0x20)	/* lodge_balloon_config */
 #define LODGE_BALLOON_GET	_IO(LODGE_IO, 0x21)	/* lodge_balloon_state */
 #define LODGE_BALLOON_REPORT	_IO(LODGE_IO, 0x22)	/* lodge_balloon_report */
+/* The launcher shall ask its guest which pages are free; no argument. */
+#define LODGE_BALLOON_HINT	_IO(LODGE_IO, 0x23)
 
 #endif

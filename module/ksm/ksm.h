@@ -20,6 +20,8 @@
 /* Passes that leave alone a page whose sharing was broken. */
 #define LODGE_REST_BROKEN	7
 #define LODGE_REST_MAX		63
+/* Passes that leave alone a block in which nothing is written. */
+#define LODGE_REST_STILL	7
 
 /**
  * struct lodge_stable - a page that several entries share; read-only in all views
@@ -132,6 +134,12 @@ struct lodge_domain {
 	struct delayed_work work;
 };
 
+/* How many passes what was written again is left alone, after that many the last time. */
+static inline u8 lodge_ksm_longer(u8 backoff)
+{
+	return min(2 * backoff + 1, LODGE_REST_MAX);
+}
+
 static inline bool lodge_domain_budget_ok(u32 budget)
 {
 	return budget <= LODGE_KSM_MAX_BUDGET || budget == LODGE_DOMAIN_BY_POLICY;
@@ -162,6 +170,7 @@ int lodge_ksm_now(struct lodge_layer *l, pgoff_t first, pgoff_t count,
 extern struct kmem_cache *lodge_stables, *lodge_sharers;
 bool lodge_ksm_zero(struct lodge_layer *l, pgoff_t index, struct page *page);
 bool lodge_ksm_merge(struct lodge_layer *l, pgoff_t index, struct page *page);
+bool lodge_ksm_peek(struct lodge_layer *l, struct page *page);
 void lodge_ksm_unshare(struct lodge_sharer *sharer);
 bool lodge_ksm_take_over(struct lodge_sharer *sharer);
 void lodge_ksm_forget(struct lodge_layer *l, struct page *page);

@@ -150,9 +150,11 @@ static enum match match_stable(struct lodge_layer *l, pgoff_t index, struct page
 static enum match match_hint(struct lodge_layer *l, pgoff_t index, struct page *page,
 			     struct lodge_layer *l2, struct page *other)
 {
+	bool peeked = lodge_page_peeked(other);
 	pgoff_t index2 = lodge_page_offset(other);
 
-	if (PageDirty(other) || !READ_ONCE(l2->mergeable)) {
+	/* What was hashed in a view is compared there, before its block is taken apart. */
+	if ((peeked ? !equal(page, other) : PageDirty(other)) || !READ_ONCE(l2->mergeable)) {
 		lodge_index_remove(&l->domain->index, other);
 		/* It is looked at anew when it may be merged again. */
 		xa_set_mark(&l2->entries, index2, LODGE_WRITTEN);
@@ -164,12 +166,16 @@ static enum match match_hint(struct lodge_layer *l, pgoff_t index, struct page *
 				      lodge_page_backoff(other));
 	}
 	/* The entry's reference, and ours. */
-	if (page_count(other) != 2 || PageDirty(other)) {
+	if (page_count(other) != 2 || (PageDirty(other) && !peeked)) {
 		lodge_ksm_count(l->domain, LODGE_KSM_HELD, 1);
 		return BUSY;
 	}
-	if (!equal(page, other))
-		return DIFFERENT;
+	if (!equal(page, other)) {
+		if (!peeked)
+			return DIFFERENT;
+		lodge_index_remove(&l->domain->index, other);
+		return STALE;
+	}
 	join(l, index, page, l2, other);
 	return MATCHED;
 }
@@ -202,8 +208,8 @@ static void judge(struct page *page, pgoff_t index)
 {
 	u8 backoff = lodge_page_backoff(page);
 
-	backoff = lodge_index_has(page) ? min(2 * backoff + 1, LODGE_REST_MAX) :
-					  backoff / 2;
+	backoff = lodge_index_has(page) && !lodge_page_peeked(page) ?
+		  lodge_ksm_longer(backoff) : backoff / 2;
 	lodge_page_set_offset(page, index, backoff, backoff);
 }
 
@@ -245,6 +251,54 @@ bool lodge_ksm_merge(struct lodge_layer *l, pgoff_t index, struct page *page)
 	if (found == NOTHING || found == DIFFERENT)
 		lodge_layer_clean(l, index, page);
 	return found == MATCHED;
+}
+
+/* Whether there is a page like it, as far as can be told while both may be written. */
+static bool has_equal(struct lodge_domain *d, struct page *page, u64 hash)
+{
+	struct page *other;
+	void *owner;
+	bool stable, ret;
+
+	other = lodge_index_find(&d->index, hash, &owner, &stable);
+	if (!other)
+		return false;
+	ret = equal(page, other);
+	put_page(other);
+	return ret;
+}
+
+/**
+ * lodge_ksm_peek - hash a page as it is, in views
+ * @l: whose page it is
+ * @page: locked, private; guests may be writing to it
+ *
+ * It goes into the index, where it is known by lodge_page_peeked().
+ *
+ * Context: under the domain's mutex; may sleep.
+ * Return: whether it could be merged, or is zero; it takes lodge_ksm_merge() to do it.
+ */
+bool lodge_ksm_peek(struct lodge_layer *l, struct page *page)
+{
+	struct lodge_domain *d = l->domain;
+	u64 hash;
+
+	lodge_ksm_count(d, LODGE_KSM_HASHED, 1);
+	if (!memchr_inv(page_address(page), 0, PAGE_SIZE))
+		return true;
+	if (!spare_fill(d, l)) {
+		lodge_ksm_count(d, LODGE_KSM_FULL, 1);
+		return false;
+	}
+	hash = xxh64(page_address(page), PAGE_SIZE, d->seed);
+	if (!lodge_index_has(page) || page_private(page) != hash) {
+		lodge_index_remove(&d->index, page);
+		if (has_equal(d, page, hash))
+			return true;
+		lodge_index_insert(&d->index, page, hash);
+	}
+	lodge_page_set_peeked(page, true);
+	return false;
 }
 
 static void sharer_free(struct lodge_sharer *sharer)

@@ -26,6 +26,15 @@
  * three, seven ... 63; one whose sharing was broken rests for seven. A page that somebody
  * else holds is left marked.
  *
+ * A block that guests map by an entry of 2M (mem/block.c) isn't taken apart to find out
+ * whether anything in it could be merged. Its pages are hashed in the views, where guests
+ * may be writing to them; so what the index has of them is what they were once, and they stay
+ * marked. When one is zero, or equal to what the index knows, the block goes out of the views,
+ * and its pages are like all others. Who finds one of them in the index compares before he
+ * takes anything apart, and once more after. One dirty bit tells of all 512: as long as it
+ * stays clear none is hashed again but what the launcher maps, and these by one pass in eight.
+ * A block that is written rests as a page that is does: for one pass, for three, ... 63.
+ *
  * A shared page has a reverse map to all its entries, and 256 of them at most. The
  * next one doesn't find it any more, becomes a hint, and then another shared page.
  *
@@ -42,6 +51,7 @@
 #include <linux/sched/signal.h>
 
 #include "ksm/ksm.h"
+#include "mem/layer.h"
 
 static unsigned int ksm_budget = 10;
 module_param(ksm_budget, uint, 0644);
@@ -131,13 +141,120 @@ static void scan_window(struct window *w, pgoff_t first, pgoff_t last)
 	}
 }
 
+/*
+ * Whether a block is left alone by this pass. Its first page says for how many more, and
+ * for how many the next time; 0 if it was not written since it was last looked at.
+ */
+static bool block_rests(struct window *w, struct page *page, bool written)
+{
+	u8 rest = lodge_page_rest(page), backoff = lodge_page_backoff(page);
+
+	if (w->now)
+		return false;
+	if (written && !backoff)
+		rest = backoff = 1;
+	lodge_ksm_count(w->l->domain, backoff ? LODGE_KSM_COOLING : LODGE_KSM_STILL,
+			rest ? LODGE_BLOCK_PAGES : 0);
+	lodge_page_set_rest(page, rest ? rest - 1 : 0, backoff);
+	return rest;
+}
+
+/* Looks at pages of a block in the views; whether nothing of them can be merged. */
+static bool peek_block(struct window *w, pgoff_t first, pgoff_t last, bool still)
+{
+	struct lodge_layer *l = w->l;
+	bool found = false;
+	struct page *page;
+	void *entry;
+
+	for (; first <= last && !found; first++) {
+		page = lodge_layer_lock(l, first, false, &entry);
+		if (!page) {
+			lodge_ksm_count(l->domain, LODGE_KSM_BUSY, 1);
+			w->skipped++;
+			continue;
+		}
+		/* Nobody but guests could have written it, and none has. */
+		if (!(still && lodge_page_peeked(page) && lodge_index_has(page) &&
+		      page_count(page) == 2))
+			found = lodge_entry_state(entry) != LODGE_PAGE_PRIVATE ||
+				lodge_ksm_peek(l, page);
+		lodge_object_put(page);
+		if (!(first % WINDOW))
+			cond_resched();
+	}
+	return !found;
+}
+
+/* The first page of a block, which says how it fares; NULL if it isn't one any more. */
+static struct page *block_lock(struct lodge_layer *l, pgoff_t base)
+{
+	void *entry;
+	struct page *page = lodge_layer_lock(l, base, true, &entry);
+
+	if (!page || lodge_entry_state(entry) == LODGE_PAGE_PRIVATE)
+		return page;
+	lodge_object_put(page);
+	return NULL;
+}
+
+/* After it was looked at: all of it, if @full. */
+static void block_rest(struct window *w, struct page *page, bool written, bool full)
+{
+	u8 backoff = lodge_ksm_longer(lodge_page_backoff(page));
+
+	if (full && (w->now || !written))
+		lodge_page_set_rest(page, LODGE_REST_STILL, 0);
+	else if (written)
+		lodge_page_set_rest(page, backoff, backoff);
+}
+
+/* Whether a block, from @first to @last, stays as it is. */
+static bool leave_block(struct window *w, pgoff_t first, pgoff_t last)
+{
+	pgoff_t base = lodge_block_base(first), nr = last - first + 1;
+	struct lodge_layer *l = w->l;
+	struct lodge_npt_dirty dirty = lodge_layer_written(l, base, LODGE_BLOCK_PAGES);
+	struct page *page = dirty.huge ? block_lock(l, base) : NULL;
+	bool still, rests, whole;
+
+	if (!page)
+		return false;
+	lodge_ksm_count(l->domain, LODGE_KSM_VISITED, nr);
+	rests = block_rests(w, page, dirty.written);
+	still = !dirty.written && !lodge_page_backoff(page);
+	lodge_object_put(page);
+	if (rests)
+		return true;
+	/* What is written after it is hashed shall show the next time. */
+	if (dirty.written || w->now)
+		lodge_layer_flush(l);
+	whole = peek_block(w, first, last, still);
+	page = block_lock(l, base);
+	if (!page)
+		return false;
+	if (whole)
+		block_rest(w, page, dirty.written, nr == LODGE_BLOCK_PAGES);
+	else
+		lodge_page_set_rest(page, 0, 0);
+	lodge_object_put(page);
+	return whole;
+}
+
 /* The next pages that were written, of @last at most; the page after them. */
 static bool scan_next(struct window *w, pgoff_t *next, pgoff_t last)
 {
-	unsigned long index = *next;
+	unsigned long index = *next, end;
 
 	if (index > last || !xa_find(&w->l->entries, &index, last, LODGE_WRITTEN))
 		return false;
+	end = min(lodge_block_base(index) + LODGE_BLOCK_PAGES - 1, last);
+	if (lodge_block_at(w->l, index)) {
+		*next = end + 1;
+		if (leave_block(w, index, end))
+			return true;
+		lodge_layer_unview(w->l, lodge_block_base(index), LODGE_BLOCK_PAGES);
+	}
 	*next = index + WINDOW;
 	scan_window(w, index, min(index + WINDOW - 1, last));
 	return true;

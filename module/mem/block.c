@@ -7,7 +7,7 @@
  * then on these are pages like all others, each with its own reference, lock
  * and state (split_page()): one can be merged, cut off or reclaimed by itself.
  * Whoever does that takes it out of the views, and the entry of 2M goes; what
- * is left is mapped by 4K pages.
+ * is left is mapped by 4K pages. Merging looks before it does (ksm/scan.c).
  *
  * Before a nested fault puts in an entry of 2M it locks all 512 pages, sees that they are what
  * they were, and that each is marked as written: who writes through
@@ -30,11 +30,6 @@ MODULE_PARM_DESC(huge, "lodge memory comes by 2M where that can be had (default:
 
 #define GFP_BLOCK	((GFP_HIGHUSER | __GFP_ACCOUNT | __GFP_ZERO | __GFP_NORETRY | \
 			  __GFP_NOWARN) & ~__GFP_RECLAIM)
-
-static pgoff_t block_base(pgoff_t index)
-{
-	return index & ~(LODGE_BLOCK_PAGES - 1);
-}
 
 /*
  * Nothing there, or read: @seen. What a guest has given up stays so if it uses what is
@@ -93,6 +88,8 @@ static struct page *new_block(struct lodge_layer *l, pgoff_t base)
 		set_page_private(page + i, 0);
 		SetPageDirty(page + i);
 	}
+	/* Whoever asked for it will fill it. */
+	lodge_page_set_rest(page, 1, 1);
 	return page;
 }
 
@@ -143,7 +140,7 @@ static bool put_in(struct lodge_layer *l, pgoff_t base, struct page *page)
  */
 bool lodge_block_fill(struct lodge_object *o, pgoff_t index)
 {
-	pgoff_t base = block_base(index), end = base + LODGE_BLOCK_PAGES;
+	pgoff_t base = lodge_block_base(index), end = base + LODGE_BLOCK_PAGES;
 	struct lodge_layer *l = o->top;
 	bool ok, seen;
 	struct page *page;
@@ -185,7 +182,7 @@ bool lodge_block_fill(struct lodge_object *o, pgoff_t index)
 bool lodge_block_may(struct lodge_object *o, pgoff_t index, const struct page *page)
 {
 	return !((index ^ page_to_pfn(page)) & (LODGE_BLOCK_PAGES - 1)) &&
-	       xa_get_mark(&o->top->entries, block_base(index), LODGE_BLOCK);
+	       lodge_block_at(o->top, index);
 }
 
 static void unlock_some(struct page *page, int nr, const struct page *but)
@@ -233,7 +230,7 @@ static bool lock_block(struct lodge_layer *l, pgoff_t base, struct page *page,
 bool lodge_block_lock(struct page *page)
 {
 	struct lodge_layer *l = lodge_page_layer(page);
-	pgoff_t index = lodge_page_offset(page), base = block_base(index);
+	pgoff_t index = lodge_page_offset(page), base = lodge_block_base(index);
 	struct page *first = page - (index - base);
 	int i;
 
@@ -249,13 +246,13 @@ void lodge_block_unlock(struct page *page)
 {
 	pgoff_t index = lodge_page_offset(page);
 
-	unlock_some(page - (index - block_base(index)), LODGE_BLOCK_PAGES, page);
+	unlock_some(page - (index - lodge_block_base(index)), LODGE_BLOCK_PAGES, page);
 }
 
 /** lodge_block_unview - pages that go out of all views aren't mapped by a block again */
 void lodge_block_unview(struct lodge_layer *l, pgoff_t first, pgoff_t nr)
 {
-	XA_STATE(xas, &l->entries, block_base(first));
+	XA_STATE(xas, &l->entries, lodge_block_base(first));
 	void *entry;
 
 	if (!xa_marked(&l->entries, LODGE_BLOCK))

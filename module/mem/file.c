@@ -611,10 +611,46 @@ static long object_domain_set(struct lodge_object *o, void __user *arg)
 	return 0;
 }
 
+static long object_domain_merge(struct lodge_object *o, void __user *arg)
+{
+	struct lodge_domain_merge merge;
+	bool begin = true, more = true;
+	struct lodge_layer *l;
+	u32 size;
+	int ret = lodge_args_get(&merge, sizeof(merge), sizeof(merge), arg, &size);
+
+	if (ret)
+		return ret;
+	if (merge.flags)
+		return -EINVAL;
+	l = lodge_object_layer(o, 0);
+	for (; !ret && more; begin = false) {
+		ret = signal_pending(current) ? -EINTR :
+		      lodge_ksm_step(l->domain, begin, &more);
+		cond_resched();
+	}
+	lodge_layer_put(l);
+	return ret;
+}
+
+/* What changes what others see, or its timing. */
+static const struct {
+	unsigned int cmd;
+	long (*fn)(struct lodge_object *o, void __user *arg);
+} changes[] = {
+	{ LODGE_MEMORY_SET,	object_set },
+	{ LODGE_MEMORY_MERGE,	object_merge },
+	{ LODGE_MEMORY_RECLAIM,	object_reclaim },
+	{ LODGE_MEMORY_DISCARD,	object_discard },
+	{ LODGE_DOMAIN_SET,	object_domain_set },
+	{ LODGE_DOMAIN_MERGE,	object_domain_merge },
+};
+
 static long object_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 {
 	struct lodge_object *o = file_object(file);
 	void __user *uarg = (void __user *)arg;
+	int i;
 
 	switch (cmd) {
 	case LODGE_MEMORY_INFO:
@@ -623,22 +659,11 @@ static long object_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 		return object_map(o, uarg);
 	case LODGE_DOMAIN_INFO:
 		return object_domain(o, uarg);
-	case LODGE_MEMORY_SET:
-	case LODGE_MEMORY_MERGE:
-	case LODGE_MEMORY_RECLAIM:
-	case LODGE_MEMORY_DISCARD:
-	case LODGE_DOMAIN_SET:
-		/* They change what others see the timing of. */
-		if (!(file->f_mode & FMODE_WRITE))
-			return -EBADF;
-		return cmd == LODGE_MEMORY_DISCARD ? object_discard(o, uarg) :
-		       cmd == LODGE_DOMAIN_SET ? object_domain_set(o, uarg) :
-		       cmd == LODGE_MEMORY_SET ? object_set(o, uarg) :
-		       cmd == LODGE_MEMORY_MERGE ? object_merge(o, uarg) :
-						   object_reclaim(o, uarg);
-	default:
-		return -ENOTTY;
 	}
+	for (i = 0; i < ARRAY_SIZE(changes); i++)
+		if (changes[i].cmd == cmd)
+			return file->f_mode & FMODE_WRITE ? changes[i].fn(o, uarg) : -EBADF;
+	return -ENOTTY;
 }
 
 const struct file_operations lodge_object_fops = {

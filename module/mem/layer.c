@@ -58,7 +58,7 @@ void lodge_layer_unview(struct lodge_layer *l, pgoff_t first, pgoff_t nr)
  * lodge_layer_written - which pages guests have written, and begin anew
  * @l: the layer; nobody writes to one that isn't on top
  * @first: the first page
- * @nr: how many, 64 at most
+ * @nr: how many; of more than 64, bit 0 says it of all together
  *
  * A hint: it takes lodge_layer_flush() for them to be told reliably the next time.
  *
@@ -239,6 +239,7 @@ void lodge_layer_leave(struct lodge_layer *l, pgoff_t index, struct page *page,
 /** lodge_layer_write - a page, locked, is written from here on */
 void lodge_layer_write(struct lodge_layer *l, pgoff_t index, struct page *page)
 {
+	lodge_page_set_peeked(page, false);
 	if (PageDirty(page))
 		return;
 	SetPageDirty(page);

@@ -177,6 +177,7 @@ void lodge_view_states(struct lodge_slot *slot, unsigned long hva, u8 *states, u
 
 /* survey.c */
 u32 lodge_survey(struct lodge_vm *vm, u64 *first, u8 *states, u32 max, bool clear);
+int lodge_survey_ioctl(struct lodge_vm *vm, void __user *arg);
 
 void lodge_slot_invalidate(struct lodge_vm *vm, struct lodge_slot *slot);
 

@@ -435,8 +435,8 @@ static int get(struct lodge_object *o, pgoff_t index, bool write, struct page **
 			continue;
 		/* Charging can take long: nothing is locked. */
 		ret = -EAGAIN;
-		if (lodge_layer_unlocked(p.entry) && !lodge_entry_away(p.entry) &&
-		    lodge_block_fill(o, index))
+		if ((p.entry == ENTRY_HOLE || lodge_layer_unlocked(p.entry)) &&
+		    !lodge_entry_away(p.entry) && lodge_block_fill(o, index))
 			continue;
 		*spare = spare_new(o, &p);
 		if (!*spare)

@@ -189,6 +189,12 @@ static inline void lodge_page_rested(struct page *page)
 	page->index -= BIT_ULL(32);
 }
 
+static inline void lodge_page_set_rest(struct page *page, u8 rest, u8 backoff)
+{
+	page->index = (page->index & ~(0xffffull << 32)) | (u64)rest << 32 |
+		      (u64)backoff << 40;
+}
+
 /* Whether it may be in a view; what isn't, needn't be taken out. */
 static inline bool lodge_page_seen(const struct page *page)
 {
@@ -222,9 +228,20 @@ static inline void lodge_page_set_still(struct page *page, bool still)
 	page->index = (page->index & ~BIT_ULL(51)) | (u64)still << 51;
 }
 
+/* Hashed where it is, in views: what the index has may be what it was once. */
+static inline bool lodge_page_peeked(const struct page *page)
+{
+	return page->index & BIT_ULL(52);
+}
+
+static inline void lodge_page_set_peeked(struct page *page, bool peeked)
+{
+	page->index = (page->index & ~BIT_ULL(52)) | (u64)peeked << 52;
+}
+
 static inline void lodge_page_set_aged(struct page *page, bool stiff)
 {
-	page->index = (page->index & (BIT_ULL(48) - 1)) | BIT_ULL(49) |
+	page->index = (page->index & (BIT_ULL(48) - 1 + BIT_ULL(52))) | BIT_ULL(49) |
 		      (u64)stiff << 50;
 }
 
@@ -274,6 +291,17 @@ int lodge_object_unmerge(struct lodge_object *o);
 int lodge_object_fork(struct lodge_object *o, struct lodge_object *child);
 
 /* block.c */
+static inline pgoff_t lodge_block_base(pgoff_t index)
+{
+	return index & ~(LODGE_BLOCK_PAGES - 1);
+}
+
+/* Whether there is a block there, as yet whole. */
+static inline bool lodge_block_at(struct lodge_layer *l, pgoff_t index)
+{
+	return xa_get_mark(&l->entries, lodge_block_base(index), LODGE_BLOCK);
+}
+
 bool lodge_block_fill(struct lodge_object *o, pgoff_t index);
 bool lodge_block_may(struct lodge_object *o, pgoff_t index, const struct page *page);
 bool lodge_block_lock(struct page *page);

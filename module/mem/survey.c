@@ -1,8 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What a VM's memory is made of, for people: netlink.c shows it.
+ * What a VM's memory is made of, for people: an ioctl, and netlink.c, show it.
  */
+#include <linux/slab.h>
+#include <linux/uaccess.h>
+
 #include "lodge.h"
+#include "mem/object.h"
 
 /* The first slot that ends above @gfn, or NULL. */
 static struct lodge_slot *slot_from(struct lodge_slots *slots, gfn_t gfn)
@@ -20,7 +24,7 @@ static struct lodge_slot *slot_from(struct lodge_slots *slots, gfn_t gfn)
  * lodge_survey - what some of a VM's pages are
  * @vm: the VM
  * @first: the guest frame from which on; set to the next one that is in a slot
- * @states: set to a byte for each page, as LODGE_A_MAP_STATES has them
+ * @states: set to a byte for each page, as struct lodge_vm_map has them
  * @max: how many there is room for
  * @clear: their accessed bits are taken away
  *
@@ -54,4 +58,35 @@ u32 lodge_survey(struct lodge_vm *vm, u64 *first, u8 *states, u32 max, bool clea
 out:
 	srcu_read_unlock(&vm->srcu, idx);
 	return nr;
+}
+
+/**
+ * lodge_survey_ioctl - LODGE_VM_MAP
+ * @vm: the VM
+ * @arg: struct lodge_vm_map in user space
+ *
+ * Return: 0; -EINVAL, -E2BIG, -EFAULT, -ENOMEM.
+ */
+int lodge_survey_ioctl(struct lodge_vm *vm, void __user *arg)
+{
+	struct lodge_vm_map map;
+	u32 size, nr;
+	u8 *states;
+	int ret = lodge_args_get(&map, sizeof(map), sizeof(map), arg, &size);
+
+	if (ret)
+		return ret;
+	if (map.flags & ~LODGE_MAP_CLEAR)
+		return -EINVAL;
+	states = kmalloc(LODGE_MAP_PAGES, GFP_KERNEL_ACCOUNT);
+	if (!states)
+		return -ENOMEM;
+	nr = lodge_survey(vm, &map.first, states, min_t(u64, map.count, LODGE_MAP_PAGES),
+			  map.flags & LODGE_MAP_CLEAR);
+	map.count = nr;
+	if (copy_to_user(u64_to_user_ptr(map.states), states, nr) ||
+	    copy_to_user(arg, &map, sizeof(map)))
+		ret = -EFAULT;
+	kfree(states);
+	return ret;
 }

@@ -406,12 +406,13 @@ INTERVAL_TREE_DEFINE(struct vm_area_struct, shared.rb, pgoff_t, shared.rb_subtre
 static void vm_range(struct lodge_vm *vm, unsigned long start, unsigned long end,
 		     bool zap, unsigned int bit, struct lodge_npt_dirty *dirty)
 {
-	struct lodge_npt_dirty d = { };
-
 	if (dirty) {
+		struct lodge_npt_dirty d = { .whole = dirty->whole };
+
 		lodge_mem_range(vm, LODGE_NPT_CLEAN, start, end, 0, &d);
-		dirty->written |= d.written << bit;
-		dirty->still |= d.still << bit;
+		dirty->written |= d.whole ? d.written : d.written << bit;
+		dirty->still |= d.whole ? d.still : d.still << bit;
+		dirty->huge |= d.huge;
 		return;
 	}
 	if (zap)
@@ -452,7 +453,7 @@ static void views_range(struct address_space *mapping, pgoff_t first, pgoff_t la
  * lodge_views_written - which pages of an object guests have written, and begin anew
  * @mapping: the object's
  * @first: the first page
- * @nr: how many, 64 at most
+ * @nr: how many; of more than 64, bit 0 says it of all together
  *
  * A hint: it takes lodge_views_flush() for them to be told reliably the next time.
  *
@@ -461,7 +462,7 @@ static void views_range(struct address_space *mapping, pgoff_t first, pgoff_t la
 struct lodge_npt_dirty lodge_views_written(struct address_space *mapping, pgoff_t first,
 					   unsigned int nr)
 {
-	struct lodge_npt_dirty sum = { };
+	struct lodge_npt_dirty sum = { .whole = nr > 64 };
 
 	views_range(mapping, first, first + nr - 1, false, &sum);
 	sum.still &= ~sum.written;

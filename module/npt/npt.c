@@ -150,17 +150,24 @@ static bool protect_leaf(struct walk *w, u64 *ptep, int level)
 /* A leaf that isn't one page's doesn't say which page was written. */
 static bool clean_leaf(struct walk *w, u64 *ptep, int level)
 {
-	u64 page = BIT_ULL(w->next - w->mask_base), old = READ_ONCE(*ptep);
+	struct lodge_npt_dirty *d = w->dirty;
+	u64 old = READ_ONCE(*ptep), bit;
 
-	if (level > 1 || !w->fmt->ad)
+	if (!d->whole && (level > 1 || !w->fmt->ad))
 		return false;
+	bit = d->whole ? 1 : BIT_ULL(w->next - w->mask_base);
+	d->huge |= level > 1;
+	if (!w->fmt->ad) {
+		d->written |= bit;
+		return false;
+	}
 	do {
 		if (!(old & w->fmt->dirty)) {
-			w->dirty->still |= page;
+			d->still |= bit;
 			return false;
 		}
 	} while (!try_cmpxchg64(ptep, &old, (old & ~w->fmt->dirty) | ENTRY_WAS_DIRTY));
-	w->dirty->written |= page;
+	d->written |= bit;
 	return true;
 }
 
@@ -332,7 +339,9 @@ void lodge_npt_survey(struct lodge_vm *vm, gfn_t start, gfn_t end, u8 *pages)
  * @start: the first guest frame
  * @end: the one after the last
  * @base: the one that bit 0 stands for, if it were one of them; 64 bits are enough
- * @dirty: bits are added; none for what isn't mapped by a 4K leaf that has a dirty bit
+ * @dirty: bits are added; none for what isn't mapped by a 4K leaf that has a dirty bit.
+ *	With @dirty->whole the range is of any size, leaves of any size count, and those
+ *	that have no dirty bit as written
  *
  * A CPU that has the page in its TLB sets no bit again: lodge_npt_flush_rest() sees to
  * it, for many at once.

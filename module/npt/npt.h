@@ -87,9 +87,12 @@ enum lodge_npt_op {
  * struct lodge_npt_dirty - what dirty bits say of up to 64 pages, a bit for each
  * @written: those that were written since it was asked last
  * @still: those that weren't
+ * @whole: asked for: bit 0 is for all of them together, which may be more
+ * @huge: with @whole: a leaf larger than a page maps some of them
  */
 struct lodge_npt_dirty {
 	u64 written, still;
+	bool whole, huge;
 };
 
 /*

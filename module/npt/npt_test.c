@@ -301,10 +301,19 @@ static struct lodge_npt_dirty dirty_of(struct world *w, gfn_t gfn)
 	return d;
 }
 
+static struct lodge_npt_dirty whole_dirty(struct world *w, gfn_t gfn)
+{
+	struct lodge_npt_dirty d = { .whole = true };
+
+	lodge_npt_written(&w->vm, gfn, gfn + 512, gfn, &d);
+	return d;
+}
+
 /* What merging learns from dirty bits, and takes away. */
 static void written(struct kunit *test)
 {
 	struct world *w = test->priv;
+	struct lodge_npt_dirty d;
 	const struct lodge_npt_format *fmt =
 		&lodge_npt_formats[w->vm.npt.root->role.format];
 	bool ad = fmt->ad;
@@ -337,6 +346,14 @@ static void written(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, dirty_of(w, BASE_GFN + 512).still, 0);
 	KUNIT_EXPECT_TRUE(test, world_leaf(w, BASE_GFN + 512, &level) & fmt->dirty);
 	KUNIT_EXPECT_EQ(test, dirty_of(w, ~0ull >> PAGE_SHIFT).written, 0);
+	/* Unless it is asked for all of them. Where nothing can be said they were written. */
+	d = whole_dirty(w, BASE_GFN + 512);
+	KUNIT_EXPECT_TRUE(test, d.huge && d.written == 1 && !d.still);
+	d = whole_dirty(w, BASE_GFN + 512);
+	KUNIT_EXPECT_TRUE(test, d.huge && d.written == !ad && d.still == ad);
+	d = whole_dirty(w, BASE_GFN);
+	KUNIT_EXPECT_FALSE(test, d.huge);
+	KUNIT_EXPECT_EQ(test, d.written, ad ? 0 : 1);
 	/* The provider hears of all that was written, however often that was taken away. */
 	atomic_set(&fake.dirty, 0);
 	lodge_npt_zap_all(&w->vm);

@@ -91,6 +91,7 @@ TEST(errors)
 
 	FAILS(ENOENT, ioctl(vm->fd, LODGE_BALLOON_GET, &s));
 	FAILS(ENOENT, ioctl(vm->fd, LODGE_BALLOON_REPORT, &r));
+	FAILS(ENOENT, ioctl(vm->fd, LODGE_BALLOON_HINT));
 	FAILS(ENOENT, set(vm, by_hand(0, 0)));
 	FAILS(EFAULT, ioctl(vm->fd, LODGE_BALLOON_SET, (void *)8));
 	FAILS(EFAULT, ioctl(vm->fd, LODGE_BALLOON_GET, (void *)-8));
@@ -155,6 +156,17 @@ TEST(errors)
 	FAILS(ENOENT, set(vm, by_hand(0, 0)));
 }
 
+static bool told(int fd)
+{
+	struct pollfd p = { .fd = fd, .events = POLLIN };
+	uint64_t n;
+
+	if (poll(&p, 1, 0) != 1)
+		return false;
+	OK(read(fd, &n, sizeof(n)));
+	return true;
+}
+
 TEST(by_hand)
 {
 	struct vm *vm = vm_lodge();
@@ -185,17 +197,16 @@ TEST(by_hand)
 	r.actual = ~0ULL;
 	OK(ioctl(vm->fd, LODGE_BALLOON_REPORT, &r));
 	CHECK_EQ(get(vm, 0).actual, 64 * MiB);
-}
 
-static bool told(int fd)
-{
-	struct pollfd p = { .fd = fd, .events = POLLIN };
-	uint64_t n;
-
-	if (poll(&p, 1, 0) != 1)
-		return false;
-	OK(read(fd, &n, sizeof(n)));
-	return true;
+	/* It shall be asked what is free. */
+	c.eventfd = eventfd(0, EFD_NONBLOCK);
+	OK(set(vm, c));
+	told(c.eventfd);
+	CHECK_EQ(get(vm, 0).hints, 0);
+	OK(ioctl(vm->fd, LODGE_BALLOON_HINT));
+	CHECK(told(c.eventfd), "no event");
+	CHECK_EQ(get(vm, 0).hints, 1);
+	close(c.eventfd);
 }
 
 /* Garbage, with sizes and flags that pass more often than not. */

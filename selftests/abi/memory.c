@@ -684,6 +684,83 @@ TEST_TIMEOUT(domain_set, 60)
 	CHECK_EQ(d.merged, 1);
 }
 
+/* A pass over all objects of a domain, and no other. */
+TEST(domain_merge)
+{
+	struct lodge_domain_merge m = { .size = sizeof(m) };
+	char path[64];
+	uint8_t page[PAGE];
+	int fd[3], i;
+
+	need_lodge();
+	fill(page, 1);
+	for (i = 0; i < 3; i++) {
+		fd[i] = object(2 * PAGE, LODGE_MEMORY_MERGEABLE, i < 2 ? "one" : "other");
+		OK(pwrite(fd[i], page, PAGE, 0));
+		OK(pwrite(fd[i], page, PAGE, PAGE));
+	}
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd[0]);
+	FAILS(EBADF, ioctl(OK(open(path, O_RDONLY)), LODGE_DOMAIN_MERGE, &m));
+	m.flags = 1;
+	FAILS(EINVAL, ioctl(fd[0], LODGE_DOMAIN_MERGE, &m));
+	FAILS(EFAULT, ioctl(fd[0], LODGE_DOMAIN_MERGE, NULL));
+	m.flags = 0;
+	OK(ioctl(fd[1], LODGE_DOMAIN_MERGE, &m));
+	for (i = 0; i < 3; i++)
+		CHECK_EQ(state(fd[i], 1), i < 2 ? LODGE_PAGE_SHARED : LODGE_PAGE_PRIVATE);
+	/* What is taken out isn't looked at; nor is it an error that nothing is left. */
+	OK(ioctl(fd[2], LODGE_MEMORY_SET, &(struct lodge_memory_set){
+		.size = sizeof(struct lodge_memory_set), .mask = LODGE_MEMORY_MERGEABLE }));
+	OK(ioctl(fd[2], LODGE_DOMAIN_MERGE, &m));
+	CHECK_EQ(state(fd[2], 1), LODGE_PAGE_PRIVATE);
+}
+
+/* What a VM's pages are, by slots. */
+TEST(vm_map)
+{
+	uint8_t states[8];
+	struct lodge_vm_map m = {
+		.size = sizeof(m), .first = AT / PAGE - 1, .count = 8,
+		.states = (uintptr_t)states,
+	};
+	struct guest g;
+	int i;
+
+	need_lodge();
+	g = guest_new(8 * PAGE, "map");
+	poke(&g, 0, 1);
+	poke(&g, PAGE, 1);
+	peek(&g, 2 * PAGE);
+	OK(pwrite(g.fd, "x", 1, 3 * PAGE));
+	m.flags = LODGE_MAP_CLEAR;
+	OK(ioctl(g.vm->fd, LODGE_VM_MAP, &m));
+	CHECK_EQ(m.first, AT / PAGE);
+	CHECK_EQ(m.count, 8);
+	for (i = 0; i < 2; i++)
+		CHECK_EQ(states[i], LODGE_PAGE_PRIVATE | LODGE_MAP_MAPPED | LODGE_MAP_YOUNG);
+	CHECK_EQ(states[2], LODGE_PAGE_ABSENT | LODGE_MAP_MAPPED | LODGE_MAP_YOUNG);
+	CHECK_EQ(states[3], LODGE_PAGE_PRIVATE);
+	CHECK_EQ(states[4], LODGE_PAGE_ABSENT);
+	peek(&g, PAGE);
+	m.flags = 0;
+	m.count = 3;
+	OK(ioctl(g.vm->fd, LODGE_VM_MAP, &m));
+	CHECK_EQ(m.count, 3);
+	CHECK(!(states[0] & LODGE_MAP_YOUNG) && states[1] & LODGE_MAP_YOUNG, "%x %x",
+	      states[0], states[1]);
+	/* Beyond all slots, or what can't be. */
+	m.first = ~0ULL;
+	OK(ioctl(g.vm->fd, LODGE_VM_MAP, &m));
+	CHECK_EQ(m.count, 0);
+	m.first = 0;
+	m.count = ~0ULL;
+	m.states = 8;
+	FAILS(EFAULT, ioctl(g.vm->fd, LODGE_VM_MAP, &m));
+	m.flags = 2;
+	FAILS(EINVAL, ioctl(g.vm->fd, LODGE_VM_MAP, &m));
+	FAILS(EFAULT, ioctl(g.vm->fd, LODGE_VM_MAP, NULL));
+}
+
 /* A page that its guest keeps writing stays where it is; the others hold still. */
 TEST_TIMEOUT(dirty_bits, 60)
 {
@@ -723,6 +800,130 @@ TEST_TIMEOUT(dirty_bits, 60)
 	CHECK_EQ(state(g.fd, 0), LODGE_PAGE_SHARED);
 	poke(&g, 0, 1);
 	CHECK_EQ(peek(&g, PAGE), word);
+}
+
+/* In two guests what is dense stays 2M, until a part of it is merged. */
+TEST(dense)
+{
+	const unsigned int n = 1024;
+	struct lodge_domain_info d = { .size = sizeof(d) };
+	uint8_t page[PAGE];
+	struct guest g[2];
+	uint64_t others[2], hashed;
+	unsigned int i, k;
+	int fd[2];
+
+	need_lodge();
+	for (k = 0; k < 2; k++) {
+		g[k] = guest_new(n * PAGE, "dense");
+		fd[k] = OK(ioctl(g[k].vm->fd, KVM_GET_STATS_FD, 0));
+		peek(&g[k], 0);
+		others[k] = stats_value(fd[k], "pages_2m");
+		poke(&g[k], 0, 1);
+		poke(&g[k], 512 * PAGE, 1);
+		/* Page 700 is the same in both. */
+		for (i = 0; i < n; i++) {
+			fill(page, i == 700 ? i : n * (k + 1) + i);
+			OK(pwrite(g[k].fd, page, PAGE, i * PAGE));
+		}
+	}
+	CHECK_EQ(stats_value(fd[0], "pages_2m"), others[0] + 2);
+	CHECK_EQ(merge(g[0].fd), 0);
+	OK(ioctl(g[0].fd, LODGE_DOMAIN_INFO, &d));
+	CHECK_EQ(d.hashed, n);
+	CHECK_EQ(stats_value(fd[0], "pages_2m"), others[0] + 2);
+	/* What nobody has written isn't hashed again. */
+	CHECK_EQ(merge(g[0].fd), 0);
+	OK(ioctl(g[0].fd, LODGE_DOMAIN_INFO, &d));
+	CHECK_EQ(d.hashed, n);
+	/* Of what wasn't the guest it is known which page. */
+	fill(page, 4711);
+	OK(pwrite(g[0].fd, page, PAGE, 3 * PAGE));
+	CHECK_EQ(merge(g[0].fd), 0);
+	OK(ioctl(g[0].fd, LODGE_DOMAIN_INFO, &d));
+	CHECK_EQ(d.hashed, n + 1);
+	poke(&g[0], 5 * PAGE, 5);
+	CHECK_EQ(merge_at(g[0].fd, 0, 100).merged, 0);
+	CHECK_EQ(merge(g[0].fd), 0);
+	OK(ioctl(g[0].fd, LODGE_DOMAIN_INFO, &d));
+	CHECK_EQ(d.hashed, n + 1 + 100 + 512);
+	CHECK_EQ(stats_value(fd[0], "pages_2m"), others[0] + 2);
+
+	/* Like one of which it isn't known that it was written since: nothing comes apart. */
+	fill(page, n + 77);
+	poke(&g[0], 77 * PAGE, 77);
+	OK(pwrite(g[1].fd, page, PAGE, 78 * PAGE));
+	CHECK_EQ(merge_at(g[1].fd, 0, 512).merged, 0);
+	CHECK_EQ(stats_value(fd[0], "pages_2m"), others[0] + 2);
+	CHECK_EQ(stats_value(fd[1], "pages_2m"), others[1] + 2);
+	CHECK_EQ(merge(g[0].fd), 0);
+
+	CHECK_EQ(merge(g[1].fd), 1);
+	for (k = 0; k < 2; k++) {
+		CHECK_EQ(state(g[k].fd, 700), LODGE_PAGE_SHARED);
+		CHECK_EQ(stats_value(fd[k], "pages_2m"), others[k] + 1);
+	}
+	poke(&g[0], 700 * PAGE + 8, 1);
+	fill(page, 700);
+	CHECK_EQ(peek(&g[1], 700 * PAGE + 8), ((uint64_t *)page)[1]);
+	CHECK_EQ(merge(g[0].fd) + merge(g[1].fd), 0);
+	OK(ioctl(g[0].fd, LODGE_DOMAIN_INFO, &d));
+	hashed = d.hashed;
+	CHECK_EQ(merge(g[0].fd) + merge(g[1].fd), 0);
+	OK(ioctl(g[0].fd, LODGE_DOMAIN_INFO, &d));
+	CHECK_EQ(d.hashed, hashed);
+	for (k = 0; k < 2; k++) {
+		CHECK_EQ(stats_value(fd[k], "pages_2m"), others[k] + 1);
+		for (i = 0; i < n; i++) {
+			if (k == 0 && (i == 3 || i == 5 || i == 77 || i == 700))
+				continue;
+			if (k == 1 && i == 78)
+				continue;
+			OK(pread(g[k].fd, page, PAGE, i * PAGE));
+			CHECK(filled(page, i == 700 ? i : n * (k + 1) + i), "%u.%u", k, i);
+		}
+		close(fd[k]);
+	}
+}
+
+/* The scan leaves it, too, written or not, and looks at it less and less often. */
+TEST_TIMEOUT(dense_by_itself, 60)
+{
+	const unsigned int n = 512, passes = 24;
+	struct lodge_domain_info d = { .size = sizeof(d) };
+	uint8_t page[PAGE];
+	struct guest g;
+	uint64_t word = 0, others;
+	unsigned int i;
+	int fd;
+
+	need_lodge();
+	parameter("ksm_pass_ms", "50");
+	g = guest_new(n * PAGE, "scan");
+	fd = OK(ioctl(g.vm->fd, KVM_GET_STATS_FD, 0));
+	peek(&g, 0);
+	others = stats_value(fd, "pages_2m");
+	poke(&g, 0, 1);
+	for (i = 0; i < n; i++) {
+		fill(page, i);
+		OK(pwrite(g.fd, page, PAGE, i * PAGE));
+	}
+	budget("100");
+	while (OK(ioctl(g.fd, LODGE_DOMAIN_INFO, &d)), d.passes < passes)
+		poke(&g, 0, ++word);
+	parameter("ksm_pass_ms", "1000");
+	budget("0");
+	/* By the passes 2, 6 and 14. */
+	CHECK(d.hashed >= n && d.hashed <= 3 * n, "%llu", d.hashed);
+	CHECK_EQ(stats_value(fd, "pages_2m"), others + 1);
+	/* Two are alike, as soon as it is looked for them. */
+	poke(&g, 9 * PAGE, 0);
+	OK(pread(g.fd, page, PAGE, 9 * PAGE));
+	OK(pwrite(g.fd, page, PAGE, 10 * PAGE));
+	CHECK_EQ(merge(g.fd), 1);
+	CHECK_EQ(stats_value(fd, "pages_2m"), others);
+	CHECK_EQ(peek(&g, 0), word);
+	close(fd);
 }
 
 /* More sharers than one page may have. */
