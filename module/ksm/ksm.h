@@ -17,8 +17,10 @@
 #define LODGE_SHARERS_MAX	256
 /* Percent of a CPU. */
 #define LODGE_KSM_MAX_BUDGET	100
-/* Passes that leave alone a page whose sharing was broken. */
+/* Passes that leave alone a page whose sharing was broken: longer if it was so before that. */
 #define LODGE_REST_BROKEN	7
+/* It was broken soon, if that was in so many passes. */
+#define LODGE_SOON		64
 #define LODGE_REST_MAX		63
 /* Passes that leave alone a block in which nothing is written. */
 #define LODGE_REST_STILL	7
@@ -42,6 +44,8 @@ struct lodge_stable {
  * @layer: whose entry it is
  * @index: which one
  * @seen: the page may be in a view of the layer
+ * @backoff: passes that left its own page alone before
+ * @pass: the last bits of the number of passes when it became this
  */
 struct lodge_sharer {
 	struct hlist_node node;
@@ -49,6 +53,8 @@ struct lodge_sharer {
 	struct lodge_layer *layer;
 	u32 index;
 	bool seen;
+	u8 backoff;
+	u16 pass;
 };
 
 static inline struct lodge_sharer *lodge_sharer(const void *entry)
@@ -173,6 +179,7 @@ bool lodge_ksm_merge(struct lodge_layer *l, pgoff_t index, struct page *page);
 bool lodge_ksm_peek(struct lodge_layer *l, struct page *page);
 void lodge_ksm_unshare(struct lodge_sharer *sharer);
 bool lodge_ksm_take_over(struct lodge_sharer *sharer);
+u8 lodge_ksm_rest(const struct lodge_sharer *sharer);
 void lodge_ksm_forget(struct lodge_layer *l, struct page *page);
 void lodge_ksm_broken(struct lodge_layer *l);
 void lodge_ksm_spare_free(struct lodge_domain *d);

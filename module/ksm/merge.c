@@ -56,6 +56,11 @@ static void merged(struct lodge_layer *l)
 	lodge_ksm_count(l->domain, LODGE_KSM_MERGED, 1);
 }
 
+static u16 passes(struct lodge_domain *d)
+{
+	return atomic64_read(&d->counts[LODGE_KSM_PASSES]);
+}
+
 /* Entry @index of @l, locked, whose page is @old, shares another page. */
 static void share(struct lodge_stable *stable, struct lodge_layer *l, pgoff_t index,
 		  struct page *old)
@@ -69,6 +74,8 @@ static void share(struct lodge_stable *stable, struct lodge_layer *l, pgoff_t in
 	sharer->layer = l;
 	sharer->index = index;
 	sharer->seen = false;
+	sharer->backoff = lodge_page_backoff(old);
+	sharer->pass = passes(d);
 	hlist_add_head(&sharer->node, &stable->sharers);
 	WRITE_ONCE(stable->nr, stable->nr + 1);
 	/* Nobody finds a full one any more, or has to pass it: of each kind one has room. */
@@ -333,6 +340,21 @@ void lodge_ksm_unshare(struct lodge_sharer *sharer)
 }
 
 /**
+ * lodge_ksm_rest - for how many passes an entry is left alone when its sharing is broken
+ * @sharer: what it is; the shared page is locked
+ */
+u8 lodge_ksm_rest(const struct lodge_sharer *sharer)
+{
+	u16 age = passes(sharer->layer->domain) - sharer->pass;
+	/* The look at which it was merged has halved it. */
+	u8 last = lodge_ksm_longer(sharer->backoff);
+
+	if (age >= LODGE_SOON)
+		return LODGE_REST_BROKEN;
+	return max_t(u8, lodge_ksm_longer(last), LODGE_REST_BROKEN);
+}
+
+/**
  * lodge_ksm_take_over - the last entry that shares a page has it for its own
  * @sharer: what the entry is; the page is locked, and held by the caller
  *
@@ -345,12 +367,13 @@ bool lodge_ksm_take_over(struct lodge_sharer *sharer)
 {
 	struct page *page = sharer->stable->page;
 	struct lodge_layer *l = sharer->layer;
+	u8 rest = lodge_ksm_rest(sharer);
 
 	if (sharer->stable->nr != 1 || page_count(page) != 2)
 		return false;
 	lodge_index_remove(&l->domain->index, page);
 	lodge_page_set_owner(page, l);
-	lodge_page_set_offset(page, sharer->index, LODGE_REST_BROKEN, LODGE_REST_BROKEN);
+	lodge_page_set_offset(page, sharer->index, rest, rest);
 	if (sharer->seen)
 		lodge_page_set_seen(page);
 	lodge_layer_replace(l, sharer->index, lodge_sharer_entry(sharer), page);

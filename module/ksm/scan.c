@@ -23,8 +23,8 @@
  * are flushed once for all bits that a pass took from an object.
  *
  * A page that is found written again after it was hashed rests for one pass, then for
- * three, seven ... 63; one whose sharing was broken rests for seven. A page that somebody
- * else holds is left marked.
+ * three, seven ... 63; one whose sharing was broken rests for seven, and if that was soon, and
+ * not the first time, for fifteen ... 63. A page that somebody else holds is left marked.
  *
  * A block that guests map by an entry of 2M (mem/block.c) isn't taken apart to find out
  * whether anything in it could be merged. Its pages are hashed in the views, where guests
@@ -260,6 +260,20 @@ static bool scan_next(struct window *w, pgoff_t *next, pgoff_t last)
 	return true;
 }
 
+/* A clock that doesn't go while somebody else has this CPU. */
+static u64 cpu_clock(void)
+{
+	u64 now;
+
+	preempt_disable();
+	now = ktime_get_ns();
+#ifdef CONFIG_SCHED_INFO
+	now -= current->sched_info.run_delay;
+#endif
+	preempt_enable();
+	return now;
+}
+
 /* Whoever comes to the end of the pass begins another one. */
 static void scan_slice(struct lodge_domain *d, u64 start, bool now, bool *over)
 {
@@ -283,7 +297,7 @@ static void scan_slice(struct lodge_domain *d, u64 start, bool now, bool *over)
 			list_move_tail(&l->domain_list, &d->done);
 		}
 		cond_resched();
-	} while (ktime_get_ns() - start < SLICE_NS);
+	} while (cpu_clock() - start < SLICE_NS);
 }
 
 static u32 pass_ms(const struct lodge_domain *d)
@@ -326,7 +340,7 @@ int lodge_ksm_step(struct lodge_domain *d, bool begin, bool *more)
 
 	if (mutex_lock_interruptible(&d->mutex))
 		return -EINTR;
-	start = ktime_get_ns();
+	start = cpu_clock();
 	if (begin) {
 		list_splice_init(&d->done, &d->layers);
 		list_for_each_entry(l, &d->layers, domain_list)
@@ -334,7 +348,7 @@ int lodge_ksm_step(struct lodge_domain *d, bool begin, bool *more)
 	}
 	scan_slice(d, start, true, &over);
 	mutex_unlock(&d->mutex);
-	lodge_ksm_count(d, LODGE_KSM_CPU_NS, ktime_get_ns() - start);
+	lodge_ksm_count(d, LODGE_KSM_CPU_NS, cpu_clock() - start);
 	*more = !over;
 	return 0;
 }
@@ -349,12 +363,12 @@ void lodge_ksm_work(struct work_struct *work)
 	bool over = !budget, more;
 
 	mutex_lock(&d->mutex);
-	start = ktime_get_ns();
+	start = cpu_clock();
 	if (!over)
 		scan_slice(d, start, false, &over);
 	more = !list_empty(&d->layers) || !list_empty(&d->done);
 	mutex_unlock(&d->mutex);
-	start = ktime_get_ns() - start;
+	start = cpu_clock() - start;
 	lodge_ksm_count(d, LODGE_KSM_CPU_NS, start);
 	/* All domains of an owner have one budget: they cost nothing to make. */
 	if (!over)
@@ -390,12 +404,12 @@ int lodge_ksm_now(struct lodge_layer *l, pgoff_t first, pgoff_t count,
 			ret = -EINTR;
 			break;
 		}
-		start = ktime_get_ns();
+		start = cpu_clock();
 		if (l->mergeable)
 			more = scan_next(&w, &first, last);
 		else
 			ret = -EINVAL;
-		lodge_ksm_count(d, LODGE_KSM_CPU_NS, ktime_get_ns() - start);
+		lodge_ksm_count(d, LODGE_KSM_CPU_NS, cpu_clock() - start);
 		mutex_unlock(&d->mutex);
 		cond_resched();
 	}

@@ -57,7 +57,7 @@ static int copy_for(struct lodge_layer *to, pgoff_t index, struct page *page)
 	if (!copy)
 		return -ENOMEM;
 	copy_highpage(copy, page);
-	ret = lodge_layer_take(to, index, NULL, copy, false);
+	ret = lodge_layer_take(to, index, NULL, copy, 0);
 	if (ret)
 		put_page(copy);
 	else

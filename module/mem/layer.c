@@ -248,12 +248,8 @@ void lodge_layer_write(struct lodge_layer *l, pgoff_t index, struct page *page)
 }
 
 /* A page that nobody sees yet becomes the object's; locked from here on. */
-static void adopt(struct lodge_layer *l, pgoff_t index, struct page *page,
-		  bool broken)
+static void adopt(struct lodge_layer *l, pgoff_t index, struct page *page, u8 rest)
 {
-	/* What was just shared would only be shared again, and broken again. */
-	u8 rest = broken ? LODGE_REST_BROKEN : 0;
-
 	lodge_index_new(page);
 	/* Or a pipe that has it, from splice(), finds it has no data. */
 	SetPageUptodate(page);
@@ -306,16 +302,16 @@ static void disown(struct page *page)
  * @index: which entry
  * @entry: what it is; locked, or lodge_layer_unlocked()
  * @page: the page; with success it has a reference for the caller, and is locked
- * @broken: it was shared, and written
+ * @rest: how many passes merging leaves it alone
  *
  * Return: 0; -EAGAIN if the entry has become another; -ENOMEM.
  */
 int lodge_layer_take(struct lodge_layer *l, pgoff_t index, void *entry,
-		     struct page *page, bool broken)
+		     struct page *page, u8 rest)
 {
 	void *was;
 
-	adopt(l, index, page, broken);
+	adopt(l, index, page, rest);
 	was = xa_cmpxchg(&l->entries, index, entry, page, GFP_KERNEL_ACCOUNT);
 	if (was != entry) {
 		disown(page);
@@ -340,7 +336,7 @@ static struct page *neighbour(struct lodge_layer *l, pgoff_t index, unsigned lon
 		return NULL;
 	/* It isn't worth waiting for. */
 	page = alloc_page((LODGE_GFP_PAGE & ~__GFP_RECLAIM) | __GFP_NOWARN);
-	if (!page || !lodge_layer_take(l, index, entry, page, false))
+	if (!page || !lodge_layer_take(l, index, entry, page, 0))
 		return page;
 	put_page(page);
 	return NULL;

@@ -30,7 +30,7 @@ bool lodge_layer_seen(void *entry, struct page *page);
 void lodge_layer_see(struct lodge_layer *l, pgoff_t index, void *entry,
 		     struct page *page);
 int lodge_layer_take(struct lodge_layer *l, pgoff_t index, void *entry,
-		     struct page *page, bool broken);
+		     struct page *page, u8 rest);
 int lodge_layer_come_back(struct lodge_layer *l, pgoff_t index, void *entry,
 			  struct page *page);
 void lodge_layer_drop_locked(struct lodge_layer *l, pgoff_t index, void *entry,

@@ -249,7 +249,7 @@ static bool is_copied(const struct place *p)
 static int bring_back(struct lodge_object *o, const struct place *p, struct page **spare,
 		      struct page **pagep)
 {
-	int ret = lodge_layer_take(p->layer, p->index, p->entry, *spare, false);
+	int ret = lodge_layer_take(p->layer, p->index, p->entry, *spare, 0);
 	struct page *page = *spare;
 
 	if (ret)
@@ -270,6 +270,19 @@ static int bring_back(struct lodge_object *o, const struct place *p, struct page
 	return 0;
 }
 
+/* What was just merged would only be merged again, and broken again. */
+static u8 rest_of(const void *entry)
+{
+	switch (lodge_entry_state(entry)) {
+	case LODGE_PAGE_SHARED:
+		return lodge_ksm_rest(lodge_sharer(entry));
+	case LODGE_PAGE_ZERO:
+		return LODGE_REST_BROKEN;
+	default:
+		return 0;
+	}
+}
+
 /*
  * The object gets @spare as a page of its own, where @page is or, if that is NULL, nothing.
  * -EAGAIN: there is something else now.
@@ -288,7 +301,7 @@ static int own(struct lodge_object *o, const struct place *p, struct page *page,
 	/* As it is if it isn't taken. */
 	set_page_private(*spare, copied ? SPARE_DIRTY : SPARE_ZERO);
 	ret = lodge_layer_take(o->top, p->index, below ? NULL : p->entry, *spare,
-			       !below && (copied || state == LODGE_PAGE_ZERO));
+			       below ? 0 : rest_of(p->entry));
 	if (ret)
 		return ret;
 	/* What others saw until now; the new page is locked. */

@@ -244,6 +244,33 @@ static void backoff(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, lodge_page_backoff(page), LODGE_REST_MAX);
 }
 
+/* What is broken soon, again and again, is left alone for longer and longer. */
+static void broken_soon(struct kunit *test)
+{
+	static const u8 rests[] = { 7, 15, 31, 63, 63 };
+	struct pair *p = test->priv;
+	struct lodge_object *o = p->o[0];
+	struct lodge_domain *d = o->top->domain;
+	int i;
+
+	fill(test, o, 1, 1);
+	fill(test, o, 2, 1);
+	for (i = 0; i < ARRAY_SIZE(rests); i++) {
+		fill(test, o, 0, 1);
+		merge(test, o);
+		KUNIT_ASSERT_EQ(test, state(o, 0), LODGE_PAGE_SHARED);
+		fill(test, o, 0, 2);
+		KUNIT_EXPECT_EQ(test, lodge_page_rest(xa_load(&o->top->entries, 0)), rests[i]);
+	}
+	/* Not if it has lasted. */
+	fill(test, o, 0, 1);
+	merge(test, o);
+	lodge_ksm_count(d, LODGE_KSM_PASSES, LODGE_SOON);
+	fill(test, o, 0, 2);
+	KUNIT_EXPECT_EQ(test, lodge_page_rest(xa_load(&o->top->entries, 0)),
+			LODGE_REST_BROKEN);
+}
+
 static void parts(struct kunit *test)
 {
 	struct pair *p = test->priv;
@@ -913,6 +940,7 @@ static struct kunit_case object_cases[] = {
 	KUNIT_CASE(stale_hint),
 	KUNIT_CASE(held),
 	KUNIT_CASE(backoff),
+	KUNIT_CASE(broken_soon),
 	KUNIT_CASE(parts),
 	KUNIT_CASE(compressed),
 	KUNIT_CASE(compressed_and_merged),
