@@ -123,6 +123,7 @@ struct lodge_backend {
 	int (*msr_get)(struct lodge_vcpu *vcpu, u32 index, u64 *data);
 	int (*msr_set)(struct lodge_vcpu *vcpu, u32 index, u64 data, bool host);
 	bool (*msr_exists)(u32 index);		/* offered on this host */
+	void (*msr_filter)(struct lodge_vcpu *vcpu);	/* what lodge_msr_allowed() says has changed */
 
 	/* The instruction that exited. next_rip() is 0 if the CPU doesn't say. */
 	u64 (*next_rip)(struct lodge_vcpu *vcpu);

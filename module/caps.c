@@ -34,8 +34,11 @@ static const u16 present[] = {
 	KVM_CAP_BINARY_STATS_FD, KVM_CAP_SREGS2, KVM_CAP_VCPU_ATTRIBUTES,
 	KVM_CAP_ENFORCE_PV_FEATURE_CPUID,
 	KVM_CAP_MMU_SHADOW_CACHE_CONTROL, KVM_CAP_SPLIT_IRQCHIP,
+	KVM_CAP_X86_USER_SPACE_MSR, KVM_CAP_X86_MSR_FILTER,
 };
 
+#define MSR_REASONS	(KVM_MSR_EXIT_REASON_INVAL | KVM_MSR_EXIT_REASON_UNKNOWN | \
+			 KVM_MSR_EXIT_REASON_FILTER)
 #define X2APIC_FLAGS	(KVM_X2APIC_API_USE_32BIT_IDS | \
 			 KVM_X2APIC_API_DISABLE_BROADCAST_QUIRK)
 /* The quirks that there are, each of which can be had without. */
@@ -43,6 +46,33 @@ static const u16 present[] = {
 			 KVM_X86_QUIRK_LAPIC_MMIO_HOLE | \
 			 KVM_X86_QUIRK_MISC_ENABLE_NO_MWAIT | \
 			 KVM_X86_QUIRK_MWAIT_NEVER_UD_FAULTS)
+
+/* A guest in MWAIT wakes from the host's timer only if that goes on in deep sleep. */
+static u32 exits_to_disable(void)
+{
+	u32 exits = KVM_X86_DISABLE_EXITS_HLT | KVM_X86_DISABLE_EXITS_PAUSE;
+
+	if (boot_cpu_has(X86_FEATURE_MWAIT) && boot_cpu_has(X86_FEATURE_ARAT) &&
+	    !boot_cpu_has_bug(X86_BUG_MONITOR))
+		exits |= KVM_X86_DISABLE_EXITS_MWAIT;
+	return exits;
+}
+
+/* Before the first vCPU, and for good. */
+static long disable_exits(struct lodge_vm *vm, u64 exits)
+{
+	long ret = -EINVAL;
+
+	if (exits & ~(u64)exits_to_disable())
+		return ret;
+	mutex_lock(&vm->lock);
+	if (!(vm->nr_vcpus + vm->nr_creating)) {
+		vm->disabled_exits |= exits;
+		ret = 0;
+	}
+	mutex_unlock(&vm->lock);
+	return ret;
+}
 
 /**
  * lodge_cap_check - KVM_CHECK_EXTENSION
@@ -90,6 +120,10 @@ long lodge_cap_check(struct lodge_vm *vm, unsigned long cap)
 		return X2APIC_FLAGS;
 	case KVM_CAP_DISABLE_QUIRKS2:
 		return QUIRKS;
+	case KVM_CAP_X86_DISABLE_EXITS:
+		return exits_to_disable();
+	case KVM_CAP_SYNC_REGS:
+		return KVM_SYNC_X86_VALID_FIELDS;
 	}
 	for (i = 0; i < ARRAY_SIZE(present); i++)
 		if (present[i] == cap)
@@ -167,6 +201,13 @@ long lodge_cap_enable_vm(struct lodge_vm *vm, void __user *arg)
 			return -EINVAL;
 		WRITE_ONCE(vm->disabled_quirks, cap.args[0]);
 		return 0;
+	case KVM_CAP_X86_USER_SPACE_MSR:
+		if (cap.args[0] & ~(u64)MSR_REASONS)
+			return -EINVAL;
+		WRITE_ONCE(vm->user_msrs, cap.args[0]);
+		return 0;
+	case KVM_CAP_X86_DISABLE_EXITS:
+		return disable_exits(vm, cap.args[0]);
 	default:
 		return -EINVAL;
 	}

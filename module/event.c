@@ -439,43 +439,51 @@ long lodge_nmi(struct lodge_vcpu *vcpu, void __user *arg)
 	return 0;
 }
 
-/** lodge_events_get - KVM_GET_VCPU_EVENTS */
-long lodge_events_get(struct lodge_vcpu *vcpu, void __user *arg)
+/** lodge_events_read - what KVM_GET_VCPU_EVENTS gives */
+void lodge_events_read(struct lodge_vcpu *vcpu, struct kvm_vcpu_events *out)
 {
 	struct lodge_events *ev = &vcpu->events;
 	struct lodge_exception *e = &ev->exception;
-	struct kvm_vcpu_events out = { };
 
+	memset(out, 0, sizeof(*out));
 	collect_nmis(vcpu);
 	/* Who doesn't know payloads gets them delivered. */
 	if (!vcpu->vm->exception_payload && e->pending)
 		lodge_exception_payload(vcpu, e);
-	out.exception.injected = e->injected;
-	out.exception.pending = e->pending;
+	out->exception.injected = e->injected;
+	out->exception.pending = e->pending;
 	if (!vcpu->vm->exception_payload) {
-		out.exception.injected |= e->pending;
-		out.exception.pending = 0;
+		out->exception.injected |= e->pending;
+		out->exception.pending = 0;
 	}
-	out.exception.nr = e->vector;
-	out.exception.has_error_code = e->has_error;
-	out.exception.error_code = e->error;
-	out.exception_has_payload = e->has_payload;
-	out.exception_payload = e->payload;
-	out.interrupt.injected = ev->irq.injected && !ev->irq.soft;
-	out.interrupt.nr = ev->irq.vector;
-	out.interrupt.shadow = lodge_backend->int_shadow(vcpu);
-	out.nmi.injected = ev->nmi.injected;
-	out.nmi.pending = ev->nmi.pending;
-	out.nmi.masked = lodge_backend->nmi_masked(vcpu);
-	out.flags = KVM_VCPUEVENT_VALID_NMI_PENDING |
+	out->exception.nr = e->vector;
+	out->exception.has_error_code = e->has_error;
+	out->exception.error_code = e->error;
+	out->exception_has_payload = e->has_payload;
+	out->exception_payload = e->payload;
+	out->interrupt.injected = ev->irq.injected && !ev->irq.soft;
+	out->interrupt.nr = ev->irq.vector;
+	out->interrupt.shadow = lodge_backend->int_shadow(vcpu);
+	out->nmi.injected = ev->nmi.injected;
+	out->nmi.pending = ev->nmi.pending;
+	out->nmi.masked = lodge_backend->nmi_masked(vcpu);
+	out->flags = KVM_VCPUEVENT_VALID_NMI_PENDING |
 		    KVM_VCPUEVENT_VALID_SHADOW;
 	if (vcpu->vm->exception_payload)
-		out.flags |= KVM_VCPUEVENT_VALID_PAYLOAD;
+		out->flags |= KVM_VCPUEVENT_VALID_PAYLOAD;
 	if (vcpu->vm->triple_fault_event) {
-		out.triple_fault.pending =
+		out->triple_fault.pending =
 			lodge_request_test(vcpu, LODGE_REQ_TRIPLE_FAULT);
-		out.flags |= KVM_VCPUEVENT_VALID_TRIPLE_FAULT;
+		out->flags |= KVM_VCPUEVENT_VALID_TRIPLE_FAULT;
 	}
+}
+
+/** lodge_events_get - KVM_GET_VCPU_EVENTS */
+long lodge_events_get(struct lodge_vcpu *vcpu, void __user *arg)
+{
+	struct kvm_vcpu_events out;
+
+	lodge_events_read(vcpu, &out);
 	return copy_to_user(arg, &out, sizeof(out)) ? -EFAULT : 0;
 }
 
@@ -513,47 +521,53 @@ static int check_events(struct lodge_vcpu *vcpu, struct kvm_vcpu_events *in)
 	return 0;
 }
 
-/** lodge_events_set - KVM_SET_VCPU_EVENTS */
-long lodge_events_set(struct lodge_vcpu *vcpu, void __user *arg)
+/** lodge_events_write - KVM_SET_VCPU_EVENTS; @in is nobody else's, and may change */
+int lodge_events_write(struct lodge_vcpu *vcpu, struct kvm_vcpu_events *in)
 {
 	struct lodge_events *ev = &vcpu->events;
-	struct kvm_vcpu_events in;
-	int ret;
+	int ret = check_events(vcpu, in);
 
-	if (copy_from_user(&in, arg, sizeof(in)))
-		return -EFAULT;
-	ret = check_events(vcpu, &in);
 	if (ret)
 		return ret;
 
 	ev->exception = (struct lodge_exception){
-		.injected = in.exception.injected,
-		.pending = in.exception.pending,
-		.vector = in.exception.nr,
-		.has_error = in.exception.has_error_code,
-		.error = in.exception.error_code,
-		.has_payload = in.exception_has_payload,
-		.payload = in.exception_payload,
+		.injected = in->exception.injected,
+		.pending = in->exception.pending,
+		.vector = in->exception.nr,
+		.has_error = in->exception.has_error_code,
+		.error = in->exception.error_code,
+		.has_payload = in->exception_has_payload,
+		.payload = in->exception_payload,
 	};
-	ev->irq.injected = in.interrupt.injected;
-	ev->irq.vector = in.interrupt.nr;
-	ev->irq.soft = in.interrupt.soft;
-	if (in.flags & KVM_VCPUEVENT_VALID_SHADOW)
-		lodge_backend->set_int_shadow(vcpu, in.interrupt.shadow);
-	ev->nmi.injected = in.nmi.injected;
-	if (in.flags & KVM_VCPUEVENT_VALID_NMI_PENDING) {
-		ev->nmi.pending = min_t(u8, in.nmi.pending, 2);
+	ev->irq.injected = in->interrupt.injected;
+	ev->irq.vector = in->interrupt.nr;
+	ev->irq.soft = in->interrupt.soft;
+	if (in->flags & KVM_VCPUEVENT_VALID_SHADOW)
+		lodge_backend->set_int_shadow(vcpu, in->interrupt.shadow);
+	ev->nmi.injected = in->nmi.injected;
+	if (in->flags & KVM_VCPUEVENT_VALID_NMI_PENDING) {
+		ev->nmi.pending = min_t(u8, in->nmi.pending, 2);
 		atomic_set(&ev->nmi_queued, 0);
 	}
-	lodge_backend->set_nmi_masked(vcpu, in.nmi.masked);
-	if ((in.flags & KVM_VCPUEVENT_VALID_SIPI_VECTOR) && vcpu->apic)
-		lodge_lapic_set_sipi(vcpu, in.sipi_vector);
-	if (in.flags & KVM_VCPUEVENT_VALID_TRIPLE_FAULT) {
-		if (in.triple_fault.pending)
+	lodge_backend->set_nmi_masked(vcpu, in->nmi.masked);
+	if ((in->flags & KVM_VCPUEVENT_VALID_SIPI_VECTOR) && vcpu->apic)
+		lodge_lapic_set_sipi(vcpu, in->sipi_vector);
+	if (in->flags & KVM_VCPUEVENT_VALID_TRIPLE_FAULT) {
+		if (in->triple_fault.pending)
 			lodge_triple_fault(vcpu);
 		else
 			clear_bit(LODGE_REQ_TRIPLE_FAULT, &vcpu->requests);
 	}
 	lodge_vcpu_request(vcpu, LODGE_REQ_EVENT);
 	return 0;
+}
+
+/** lodge_events_set - KVM_SET_VCPU_EVENTS */
+long lodge_events_set(struct lodge_vcpu *vcpu, void __user *arg)
+{
+	struct kvm_vcpu_events in;
+
+	if (copy_from_user(&in, arg, sizeof(in)))
+		return -EFAULT;
+	return lodge_events_write(vcpu, &in);
 }

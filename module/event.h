@@ -26,6 +26,8 @@ bool lodge_irq_window_open(struct lodge_vcpu *vcpu);
 
 long lodge_interrupt(struct lodge_vcpu *vcpu, void __user *arg);
 long lodge_nmi(struct lodge_vcpu *vcpu, void __user *arg);
+void lodge_events_read(struct lodge_vcpu *vcpu, struct kvm_vcpu_events *out);
+int lodge_events_write(struct lodge_vcpu *vcpu, struct kvm_vcpu_events *in);
 long lodge_events_get(struct lodge_vcpu *vcpu, void __user *arg);
 long lodge_events_set(struct lodge_vcpu *vcpu, void __user *arg);
 

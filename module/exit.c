@@ -88,34 +88,79 @@ int lodge_exit_hlt(struct lodge_vcpu *vcpu, bool fast)
 	return LODGE_LEAVE;
 }
 
+static void msr_read_done(struct lodge_vcpu *vcpu, u64 data)
+{
+	vcpu->regs[LODGE_RAX] = (u32)data;
+	vcpu->regs[LODGE_RDX] = data >> 32;
+}
+
+/* What user space has asked for is its own; all else is #GP. */
+static int msr_failed(struct lodge_vcpu *vcpu, u32 index, u64 data, bool write, u32 why,
+		      u64 next_rip)
+{
+	struct kvm_run *run = vcpu->run;
+
+	if (!(READ_ONCE(vcpu->vm->user_msrs) & why)) {
+		lodge_exception_queue_error(vcpu, X86_TRAP_GP, 0);
+		return LODGE_AGAIN;
+	}
+	run->exit_reason = write ? KVM_EXIT_X86_WRMSR : KVM_EXIT_X86_RDMSR;
+	run->msr.error = 0;
+	memset(run->msr.pad, 0, sizeof(run->msr.pad));
+	run->msr.reason = why;
+	run->msr.index = index;
+	run->msr.data = write ? data : 0;
+	vcpu->msr_write = write;
+	vcpu->pio_rip = next_rip;
+	vcpu->completion = LODGE_COMPLETE_MSR;
+	return LODGE_USER;
+}
+
+/** lodge_exit_msr_complete - the answer to a RDMSR or WRMSR that user space served */
+int lodge_exit_msr_complete(struct lodge_vcpu *vcpu)
+{
+	if (READ_ONCE(vcpu->run->msr.error)) {
+		lodge_exception_queue_error(vcpu, X86_TRAP_GP, 0);
+		return LODGE_AGAIN;
+	}
+	if (!vcpu->msr_write)
+		msr_read_done(vcpu, READ_ONCE(vcpu->run->msr.data));
+	vcpu->rip = vcpu->pio_rip;
+	return LODGE_AGAIN;
+}
+
 /* RDMSR and WRMSR. */
 int lodge_exit_msr(struct lodge_vcpu *vcpu, bool write, bool fast)
 {
-	u32 index = vcpu->regs[LODGE_RCX];
+	u32 index = vcpu->regs[LODGE_RCX], why = KVM_MSR_EXIT_REASON_INVAL;
 	u64 data = (u32)vcpu->regs[LODGE_RAX] | vcpu->regs[LODGE_RDX] << 32;
-	u64 rip = vcpu->rip;
+	u64 rip = vcpu->rip, next_rip;
 	int ret;
 
 	/* First over it: where that can't be done nothing has happened yet. */
 	ret = lodge_insn_skip(vcpu, fast);
 	if (ret != LODGE_AGAIN)
 		return ret;
-	if (write)
+	if (unlikely(!lodge_msr_allowed(vcpu, index, write))) {
+		why = KVM_MSR_EXIT_REASON_FILTER;
+		ret = 1;
+	} else if (write) {
 		ret = lodge_msr_set(vcpu, index, data, false, !fast);
-	else
+	} else {
 		ret = lodge_msr_get(vcpu, index, &data, false);
+	}
 	if (unlikely(ret)) {
+		next_rip = vcpu->rip;
 		vcpu->rip = rip;
 		if (ret == LODGE_SLOW)
 			return ret;
-		lodge_exception_queue_error(vcpu, X86_TRAP_GP, 0);
-		return LODGE_AGAIN;
+		if (why == KVM_MSR_EXIT_REASON_INVAL && !lodge_msr_known(vcpu, index))
+			why = KVM_MSR_EXIT_REASON_UNKNOWN;
+		return msr_failed(vcpu, index, data, write, why, next_rip);
 	}
 	vcpu->stats.msr_exits++;
-	if (!write) {
-		vcpu->regs[LODGE_RAX] = (u32)data;
-		vcpu->regs[LODGE_RDX] = data >> 32;
-	}
+	if (!write)
+		msr_read_done(vcpu, data);
 	return LODGE_AGAIN;
 }
 

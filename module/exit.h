@@ -29,6 +29,7 @@ bool lodge_cpuid_faults(struct lodge_vcpu *vcpu);
 int lodge_exit_cpuid(struct lodge_vcpu *vcpu, bool fast);
 int lodge_exit_hlt(struct lodge_vcpu *vcpu, bool fast);
 int lodge_exit_msr(struct lodge_vcpu *vcpu, bool write, bool fast);
+int lodge_exit_msr_complete(struct lodge_vcpu *vcpu);
 int lodge_exit_io(struct lodge_vcpu *vcpu, u16 port, u8 size, bool in, bool fast);
 int lodge_exit_io_complete(struct lodge_vcpu *vcpu);
 int lodge_exit_mmio(struct lodge_vcpu *vcpu, gpa_t gpa, u32 flags, bool fast);

@@ -81,6 +81,7 @@ enum lodge_request {
 	LODGE_REQ_CLOCK,	/* the paravirtual clock page is stale */
 	LODGE_REQ_STEAL,	/* account stolen time */
 	LODGE_REQ_TRIPLE_FAULT,
+	LODGE_REQ_MSR_FILTER,	/* which MSRs exit may have changed */
 	LODGE_REQ_IOAPIC_EOI,	/* eoi_vector is for user space's I/O APIC */
 	LODGE_REQ_DEAD,		/* the VM is unusable: KVM_RUN gives EIO */
 };
@@ -131,6 +132,7 @@ enum lodge_completion {
 	LODGE_DONE,
 	LODGE_COMPLETE_PIO,	/* a register-form IN: the value is in the PIO page */
 	LODGE_COMPLETE_LOAD,	/* a plain load: the value is in kvm_run's mmio */
+	LODGE_COMPLETE_MSR,	/* RDMSR or WRMSR: the answer is in kvm_run's msr */
 	LODGE_COMPLETE_EMUL,	/* run the emulator again, it has its answer */
 };
 
@@ -175,7 +177,8 @@ struct lodge_vcpu {
 	enum lodge_completion completion;
 	u64 completion_rip;		/* of the instruction that waits for it */
 	u8 pio_size;			/* of the IN that waits for its answer */
-	u64 pio_rip;			/* the instruction after it */
+	u64 pio_rip;			/* the instruction after it, or after RDMSR, WRMSR */
+	bool msr_write;			/* which of these waits */
 	struct lodge_insn_load load;
 	struct lodge_insn_cache insns;
 	bool spinning;			/* left by a PAUSE exit: a candidate to yield from */
@@ -231,6 +234,9 @@ struct lodge_vm {
 	bool exception_payload;		/* KVM_CAP_EXCEPTION_PAYLOAD */
 	bool triple_fault_event;	/* KVM_CAP_X86_TRIPLE_FAULT_EVENT */
 	u64 disabled_quirks;
+	u32 disabled_exits;		/* KVM_X86_DISABLE_EXITS_*; fixed with the first vCPU */
+	u32 user_msrs;			/* KVM_MSR_EXIT_REASON_* that go to user space */
+	struct lodge_msr_filter __rcu *msr_filter;	/* srcu; written under lock */
 };
 
 /* No further than there are any: the rest of the table's node is 63 slots. */

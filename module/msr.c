@@ -682,6 +682,12 @@ static bool refused(struct lodge_vcpu *vcpu, const struct msr_row *m, bool host)
 	return !m || (m->feature && !has(vcpu, host, m->feature));
 }
 
+/** lodge_msr_known - whether there is an MSR of this number for the guest */
+bool lodge_msr_known(struct lodge_vcpu *vcpu, u32 index)
+{
+	return !refused(vcpu, find(index), false);
+}
+
 static int get(struct lodge_vcpu *vcpu, u32 index, u64 *data, bool host)
 {
 	const struct msr_row *m = find(index);

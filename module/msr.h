@@ -48,6 +48,13 @@ long lodge_msr_get_many(struct lodge_vcpu *vcpu, struct kvm_msrs __user *arg);
 long lodge_msr_set_many(struct lodge_vcpu *vcpu, struct kvm_msrs __user *arg);
 
 bool lodge_spec_ctrl_valid(u64 data);
+bool lodge_msr_known(struct lodge_vcpu *vcpu, u32 index);
+
+/* msr_filter.c */
+struct lodge_vm;
+bool lodge_msr_allowed(struct lodge_vcpu *vcpu, u32 index, bool write);
+int lodge_msr_filter_set(struct lodge_vm *vm, void __user *arg);
+void lodge_msr_filter_free(struct lodge_vm *vm);
 
 int lodge_mce_msr_get(struct lodge_vcpu *vcpu, u32 index, u64 *data, bool host);
 int lodge_mce_msr_set(struct lodge_vcpu *vcpu, u32 index, u64 data, bool host);

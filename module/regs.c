@@ -260,11 +260,11 @@ void lodge_rflags_set(struct lodge_vcpu *vcpu, u64 rflags)
 		vcpu->rflags |= X86_EFLAGS_TF;
 }
 
-/** lodge_regs_get - KVM_GET_REGS */
-long lodge_regs_get(struct lodge_vcpu *vcpu, void __user *arg)
+static void regs_read(const struct lodge_vcpu *vcpu, struct kvm_regs *out)
 {
 	const u64 *r = vcpu->regs;
-	struct kvm_regs out = {
+
+	*out = (struct kvm_regs){
 		.rax = r[LODGE_RAX], .rbx = r[LODGE_RBX],
 		.rcx = r[LODGE_RCX], .rdx = r[LODGE_RDX],
 		.rsi = r[LODGE_RSI], .rdi = r[LODGE_RDI],
@@ -273,39 +273,53 @@ long lodge_regs_get(struct lodge_vcpu *vcpu, void __user *arg)
 		.r12 = r[12], .r13 = r[13], .r14 = r[14], .r15 = r[15],
 		.rip = vcpu->rip, .rflags = rflags_get(vcpu),
 	};
+}
 
+/** lodge_regs_get - KVM_GET_REGS */
+long lodge_regs_get(struct lodge_vcpu *vcpu, void __user *arg)
+{
+	struct kvm_regs out;
+
+	regs_read(vcpu, &out);
 	return copy_to_user(arg, &out, sizeof(out)) ? -EFAULT : 0;
 }
 
-/** lodge_regs_set - KVM_SET_REGS; an exception that was pending is dropped */
-long lodge_regs_set(struct lodge_vcpu *vcpu, void __user *arg)
+/* An exception that was pending is dropped. */
+static void regs_write(struct lodge_vcpu *vcpu, const struct kvm_regs *in)
 {
 	u64 *r = vcpu->regs;
+
+	r[LODGE_RAX] = in->rax;
+	r[LODGE_RBX] = in->rbx;
+	r[LODGE_RCX] = in->rcx;
+	r[LODGE_RDX] = in->rdx;
+	r[LODGE_RSI] = in->rsi;
+	r[LODGE_RDI] = in->rdi;
+	r[LODGE_RSP] = in->rsp;
+	r[LODGE_RBP] = in->rbp;
+	r[8] = in->r8;
+	r[9] = in->r9;
+	r[10] = in->r10;
+	r[11] = in->r11;
+	r[12] = in->r12;
+	r[13] = in->r13;
+	r[14] = in->r14;
+	r[15] = in->r15;
+	vcpu->rip = in->rip;
+	lodge_rflags_set(vcpu, in->rflags);
+	vcpu->events.exception.pending = false;
+	vcpu->events.exception.injected = false;
+	lodge_vcpu_request(vcpu, LODGE_REQ_EVENT);
+}
+
+/** lodge_regs_set - KVM_SET_REGS */
+long lodge_regs_set(struct lodge_vcpu *vcpu, void __user *arg)
+{
 	struct kvm_regs in;
 
 	if (copy_from_user(&in, arg, sizeof(in)))
 		return -EFAULT;
-	r[LODGE_RAX] = in.rax;
-	r[LODGE_RBX] = in.rbx;
-	r[LODGE_RCX] = in.rcx;
-	r[LODGE_RDX] = in.rdx;
-	r[LODGE_RSI] = in.rsi;
-	r[LODGE_RDI] = in.rdi;
-	r[LODGE_RSP] = in.rsp;
-	r[LODGE_RBP] = in.rbp;
-	r[8] = in.r8;
-	r[9] = in.r9;
-	r[10] = in.r10;
-	r[11] = in.r11;
-	r[12] = in.r12;
-	r[13] = in.r13;
-	r[14] = in.r14;
-	r[15] = in.r15;
-	vcpu->rip = in.rip;
-	lodge_rflags_set(vcpu, in.rflags);
-	vcpu->events.exception.pending = false;
-	vcpu->events.exception.injected = false;
-	lodge_vcpu_request(vcpu, LODGE_REQ_EVENT);
+	regs_write(vcpu, &in);
 	return 0;
 }
 
@@ -383,39 +397,111 @@ static int set_sregs_common(struct lodge_vcpu *vcpu, const struct kvm_sregs *s)
 	return 0;
 }
 
+static void sregs_read(struct lodge_vcpu *vcpu, struct kvm_sregs *out)
+{
+	const struct lodge_events *ev = &vcpu->events;
+
+	memset(out, 0, sizeof(*out));
+	get_sregs_common(vcpu, out);
+	if (ev->irq.injected && !ev->irq.soft)
+		out->interrupt_bitmap[ev->irq.vector / 64] |=
+			BIT_ULL(ev->irq.vector % 64);
+}
+
 /** lodge_sregs_get - KVM_GET_SREGS */
 long lodge_sregs_get(struct lodge_vcpu *vcpu, void __user *arg)
 {
-	const struct lodge_events *ev = &vcpu->events;
-	struct kvm_sregs out = { };
+	struct kvm_sregs out;
 
-	get_sregs_common(vcpu, &out);
-	if (ev->irq.injected && !ev->irq.soft)
-		out.interrupt_bitmap[ev->irq.vector / 64] |=
-			BIT_ULL(ev->irq.vector % 64);
+	sregs_read(vcpu, &out);
 	return copy_to_user(arg, &out, sizeof(out)) ? -EFAULT : 0;
+}
+
+static int sregs_write(struct lodge_vcpu *vcpu, const struct kvm_sregs *in)
+{
+	int i, ret = set_sregs_common(vcpu, in);
+
+	if (ret)
+		return ret;
+	for (i = 0; i < ARRAY_SIZE(in->interrupt_bitmap); i++) {
+		if (!in->interrupt_bitmap[i])
+			continue;
+		vcpu->events.irq.vector = i * 64 + __ffs(in->interrupt_bitmap[i]);
+		vcpu->events.irq.soft = false;
+		vcpu->events.irq.injected = true;
+		break;
+	}
+	return 0;
 }
 
 /** lodge_sregs_set - KVM_SET_SREGS */
 long lodge_sregs_set(struct lodge_vcpu *vcpu, void __user *arg)
 {
 	struct kvm_sregs in;
-	int i, ret;
 
 	if (copy_from_user(&in, arg, sizeof(in)))
 		return -EFAULT;
-	ret = set_sregs_common(vcpu, &in);
-	if (ret)
-		return ret;
-	for (i = 0; i < ARRAY_SIZE(in.interrupt_bitmap); i++) {
-		if (!in.interrupt_bitmap[i])
-			continue;
-		vcpu->events.irq.vector = i * 64 + __ffs(in.interrupt_bitmap[i]);
-		vcpu->events.irq.soft = false;
-		vcpu->events.irq.injected = true;
-		break;
+	return sregs_write(vcpu, &in);
+}
+
+static int sync_sregs(struct lodge_vcpu *vcpu)
+{
+	/* It is read once before it is judged: the page is user space's. */
+	struct kvm_sregs in = vcpu->run->s.regs.sregs;
+
+	barrier();
+	return sregs_write(vcpu, &in) ? -EINVAL : 0;
+}
+
+static int sync_events(struct lodge_vcpu *vcpu)
+{
+	struct kvm_vcpu_events in = vcpu->run->s.regs.events;
+
+	barrier();
+	return lodge_events_write(vcpu, &in) ? -EINVAL : 0;
+}
+
+/**
+ * lodge_sync_in - KVM_CAP_SYNC_REGS: what user space has put in kvm_run, before it runs
+ * @vcpu: the vCPU, by KVM_RUN
+ *
+ * Return: 0; -EINVAL for sets that there aren't, or what isn't valid.
+ */
+int lodge_sync_in(struct lodge_vcpu *vcpu)
+{
+	struct kvm_run *run = vcpu->run;
+	u64 dirty = READ_ONCE(run->kvm_dirty_regs);
+	int ret = 0;
+
+	if ((READ_ONCE(run->kvm_valid_regs) | dirty) & ~(u64)KVM_SYNC_X86_VALID_FIELDS)
+		return -EINVAL;
+	if (dirty & KVM_SYNC_X86_REGS) {
+		struct kvm_regs in = run->s.regs.regs;
+
+		regs_write(vcpu, &in);
 	}
-	return 0;
+	if (dirty & KVM_SYNC_X86_SREGS)
+		ret = sync_sregs(vcpu);
+	if (!ret && dirty & KVM_SYNC_X86_EVENTS)
+		ret = sync_events(vcpu);
+	/* What was taken is taken once. */
+	if (!ret)
+		run->kvm_dirty_regs &= ~dirty;
+	return ret;
+}
+
+/** lodge_sync_out - and what it finds there afterwards */
+void lodge_sync_out(struct lodge_vcpu *vcpu)
+{
+	struct kvm_run *run = vcpu->run;
+	u64 valid = READ_ONCE(run->kvm_valid_regs);
+
+	if (valid & KVM_SYNC_X86_REGS)
+		regs_read(vcpu, &run->s.regs.regs);
+	if (valid & KVM_SYNC_X86_SREGS)
+		sregs_read(vcpu, &run->s.regs.sregs);
+	if (valid & KVM_SYNC_X86_EVENTS)
+		lodge_events_read(vcpu, &run->s.regs.events);
 }
 
 static bool pae_paging(u64 cr0, u64 cr4, u64 efer)

@@ -25,6 +25,8 @@ long lodge_regs_get(struct lodge_vcpu *vcpu, void __user *arg);
 long lodge_regs_set(struct lodge_vcpu *vcpu, void __user *arg);
 long lodge_sregs_get(struct lodge_vcpu *vcpu, void __user *arg);
 long lodge_sregs_set(struct lodge_vcpu *vcpu, void __user *arg);
+int lodge_sync_in(struct lodge_vcpu *vcpu);
+void lodge_sync_out(struct lodge_vcpu *vcpu);
 long lodge_sregs2_get(struct lodge_vcpu *vcpu, void __user *arg);
 long lodge_sregs2_set(struct lodge_vcpu *vcpu, void __user *arg);
 long lodge_debugregs_get(struct lodge_vcpu *vcpu, void __user *arg);

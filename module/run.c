@@ -237,6 +237,8 @@ static int handle_requests(struct lodge_vcpu *vcpu)
 	}
 	if (test_and_clear_bit(LODGE_REQ_STEAL, req))
 		lodge_pv_steal_update(vcpu);
+	if (test_and_clear_bit(LODGE_REQ_MSR_FILTER, req))
+		lodge_backend->msr_filter(vcpu);
 	if (test_bit(LODGE_REQ_TRIPLE_FAULT, req)) {
 		clear_bit(LODGE_REQ_TRIPLE_FAULT, req);
 		return lodge_exit_shutdown(vcpu);
@@ -450,6 +452,8 @@ static int complete_access(struct lodge_vcpu *vcpu)
 	switch (how) {
 	case LODGE_COMPLETE_PIO:
 		return lodge_exit_io_complete(vcpu);
+	case LODGE_COMPLETE_MSR:
+		return lodge_exit_msr_complete(vcpu);
 	case LODGE_COMPLETE_LOAD:
 		lodge_insn_load_done(vcpu);
 		return LODGE_AGAIN;
@@ -492,8 +496,9 @@ static int run_loaded(struct lodge_vcpu *vcpu)
 		}
 		return -EAGAIN;
 	}
-	if (READ_ONCE(run->kvm_valid_regs) || READ_ONCE(run->kvm_dirty_regs))
-		return -EINVAL;
+	ret = lodge_sync_in(vcpu);
+	if (ret)
+		return ret;
 	if (!vcpu->vm->irq.in_kernel && lodge_cr8_set(vcpu, READ_ONCE(run->cr8)))
 		return -EINVAL;
 	ret = complete_access(vcpu);
@@ -535,6 +540,8 @@ long lodge_vcpu_run(struct lodge_vcpu *vcpu)
 
 	ret = run_loaded(vcpu);
 	vcpu->completion_rip = vcpu->rip;
+	if (READ_ONCE(vcpu->run->kvm_valid_regs))
+		lodge_sync_out(vcpu);
 
 	srcu_read_unlock(&vcpu->vm->srcu, vcpu->srcu_idx);
 	lodge_xstate_put(vcpu);

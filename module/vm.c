@@ -57,6 +57,7 @@ static void vm_destroy(struct lodge_vm *vm)
 		lodge_vcpu_free(vcpu);
 	xa_destroy(&vm->vcpus);
 	lodge_npt_destroy(vm);
+	lodge_msr_filter_free(vm);
 	cleanup_srcu_struct(&vm->srcu);
 	lodge_hw_put();
 	mmdrop(vm->mm);
@@ -231,6 +232,7 @@ VM_HANDLER(vm_clear_dirty, lodge_mem_clear_dirty)
 VM_HANDLER(vm_get_clock, lodge_pv_get_clock)
 VM_HANDLER(vm_set_clock, lodge_pv_set_clock)
 VM_HANDLER(vm_enable_cap, lodge_cap_enable_vm)
+VM_HANDLER(vm_msr_filter, lodge_msr_filter_set)
 VM_HANDLER(vm_name, vm_set_name)
 VM_HANDLER(vm_map, lodge_survey_ioctl)
 VM_HANDLER(vm_balloon_set, lodge_balloon_set)
@@ -255,6 +257,7 @@ static const struct {
 	{ KVM_ENABLE_CAP,		vm_enable_cap },
 	{ KVM_CHECK_EXTENSION,		vm_check_extension },
 	{ KVM_GET_STATS_FD,		vm_stats_fd },
+	{ KVM_X86_SET_MSR_FILTER,	vm_msr_filter },
 	{ LODGE_VM_SET_NAME,		vm_name },
 	{ LODGE_VM_MAP,			vm_map },
 	{ LODGE_BALLOON_SET,		vm_balloon_set },

@@ -201,12 +201,14 @@ static int op_set_dr(struct lodge_emul *c, int dr, u64 val)
 
 static int op_get_msr(struct lodge_emul *c, u32 msr, u64 *val)
 {
-	return gp_unless(c, lodge_msr_get(vcpu_of(c), msr, val, false));
+	return gp_unless(c, !lodge_msr_allowed(vcpu_of(c), msr, false) ||
+			    lodge_msr_get(vcpu_of(c), msr, val, false));
 }
 
 static int op_set_msr(struct lodge_emul *c, u32 msr, u64 val)
 {
-	return gp_unless(c, lodge_msr_set(vcpu_of(c), msr, val, false, true));
+	return gp_unless(c, !lodge_msr_allowed(vcpu_of(c), msr, true) ||
+			    lodge_msr_set(vcpu_of(c), msr, val, false, true));
 }
 
 static int op_set_xcr(struct lodge_emul *c, u32 xcr, u64 val)

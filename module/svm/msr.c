@@ -32,34 +32,41 @@ static u32 *word_of(struct lodge_context *ctx, u32 msr, u32 *shift)
 	return NULL;
 }
 
-/**
- * svm_msr_intercept - which accesses to an MSR exit
- * @ctx: the context
- * @msr: the MSR
- * @read: reads do
- * @write: writes do
- */
-void svm_msr_intercept(struct lodge_context *ctx, u32 msr, bool read, bool write)
+/* Which accesses to an MSR exit; those that its guests are denied do in any case. */
+static void msr_intercept(struct lodge_vcpu *vcpu, u32 msr, bool read, bool write)
 {
+	struct lodge_context *ctx = vcpu->ctx;
 	u32 shift, *word = word_of(ctx, msr, &shift);
 
 	if (WARN_ON_ONCE(!word))
 		return;
+	read |= !lodge_msr_allowed(vcpu, msr, false);
+	write |= !lodge_msr_allowed(vcpu, msr, true);
 	*word &= ~(3u << shift);
 	*word |= (read | write << 1) << shift;
 	svm_dirty(ctx, SVM_CLEAN_PERM_MAP);
 }
 
-int svm_msr_init(struct lodge_context *ctx)
+/** svm_msr_filter - which MSRs the guest has without an exit, as the filter is now */
+void svm_msr_filter(struct lodge_vcpu *vcpu)
 {
 	int i;
+
+	for (i = 0; i < ARRAY_SIZE(direct); i++)
+		msr_intercept(vcpu, direct[i], false, false);
+	if (vcpu->ctx->sw.spec_free)
+		msr_intercept(vcpu, MSR_IA32_SPEC_CTRL, false, false);
+}
+
+int svm_msr_init(struct lodge_vcpu *vcpu)
+{
+	struct lodge_context *ctx = vcpu->ctx;
 
 	ctx->msrpm = (void *)__get_free_pages(GFP_KERNEL_ACCOUNT, 1);
 	if (!ctx->msrpm)
 		return -ENOMEM;
 	memset(ctx->msrpm, 0xff, 2 * PAGE_SIZE);
-	for (i = 0; i < ARRAY_SIZE(direct); i++)
-		svm_msr_intercept(ctx, direct[i], false, false);
+	svm_msr_filter(vcpu);
 	return 0;
 }
 
@@ -110,8 +117,10 @@ int svm_msr_get(struct lodge_vcpu *vcpu, u32 index, u64 *data)
 }
 
 /* Whoever writes SPEC_CTRL once will do it often: from then on directly. */
-static int set_spec_ctrl(struct lodge_context *ctx, u64 data)
+static int set_spec_ctrl(struct lodge_vcpu *vcpu, u64 data)
 {
+	struct lodge_context *ctx = vcpu->ctx;
+
 	if (!lodge_spec_ctrl_valid(data))
 		return 1;
 	if (svm_features.v_spec_ctrl)
@@ -119,7 +128,7 @@ static int set_spec_ctrl(struct lodge_context *ctx, u64 data)
 	else
 		ctx->sw.spec_ctrl = data;
 	if (data) {
-		svm_msr_intercept(ctx, MSR_IA32_SPEC_CTRL, false, false);
+		msr_intercept(vcpu, MSR_IA32_SPEC_CTRL, false, false);
 		ctx->sw.spec_free = 1;
 	}
 	return 0;
@@ -149,7 +158,7 @@ int svm_msr_set(struct lodge_vcpu *vcpu, u32 index, u64 data, bool host)
 		preempt_enable();
 		return 0;
 	case MSR_IA32_SPEC_CTRL:
-		return set_spec_ctrl(ctx, data);
+		return set_spec_ctrl(vcpu, data);
 	case MSR_AMD64_VIRT_SPEC_CTRL:
 		if (data & ~SPEC_CTRL_SSBD)
 			return 1;

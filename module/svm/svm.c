@@ -399,6 +399,7 @@ const struct lodge_backend svm_backend = {
 	.msr_get = svm_msr_get,
 	.msr_set = svm_msr_set,
 	.msr_exists = svm_msr_exists,
+	.msr_filter = svm_msr_filter,
 	.next_rip = svm_next_rip,
 	.insn_bytes = svm_insn_bytes,
 	.tlb_flush = svm_tlb_flush,

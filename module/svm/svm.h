@@ -175,8 +175,8 @@ void svm_cpuid_changed(struct lodge_vcpu *vcpu);
 void svm_describe(struct lodge_vcpu *vcpu, char *buf, size_t len);
 
 /* msr.c */
-int svm_msr_init(struct lodge_context *ctx);
-void svm_msr_intercept(struct lodge_context *ctx, u32 msr, bool read, bool write);
+int svm_msr_init(struct lodge_vcpu *vcpu);
+void svm_msr_filter(struct lodge_vcpu *vcpu);
 int svm_msr_get(struct lodge_vcpu *vcpu, u32 index, u64 *data);
 int svm_msr_set(struct lodge_vcpu *vcpu, u32 index, u64 data, bool host);
 bool svm_msr_exists(u32 index);

@@ -136,6 +136,12 @@ static void init_control(struct lodge_vcpu *vcpu)
 
 	for (i = 0; i < ARRAY_SIZE(always); i++)
 		svm_intercept(ctx, always[i], true);
+	if (vcpu->vm->disabled_exits & KVM_X86_DISABLE_EXITS_HLT)
+		svm_intercept(ctx, INTERCEPT_HLT, false);
+	if (vcpu->vm->disabled_exits & KVM_X86_DISABLE_EXITS_MWAIT) {
+		svm_intercept(ctx, INTERCEPT_MONITOR, false);
+		svm_intercept(ctx, INTERCEPT_MWAIT, false);
+	}
 	/* Debug registers are the host's until the guest asks for them. */
 	dr_intercepts(ctx, true);
 	svm_intercept(ctx, INTERCEPT_CR8_WRITE, true);
@@ -149,7 +155,8 @@ static void init_control(struct lodge_vcpu *vcpu)
 	svm_intercept(ctx, INTERCEPT_EXCEPTION_OFFSET + X86_TRAP_AC, true);
 	/* The other vendor's hypercall is #UD: it is done all the same. */
 	svm_intercept(ctx, INTERCEPT_EXCEPTION_OFFSET + X86_TRAP_UD, true);
-	if (svm_features.pause_filter) {
+	if (svm_features.pause_filter &&
+	    !(vcpu->vm->disabled_exits & KVM_X86_DISABLE_EXITS_PAUSE)) {
 		svm_intercept(ctx, INTERCEPT_PAUSE, true);
 		c->pause_filter_count = 3000;
 		if (svm_features.pause_threshold)
@@ -174,7 +181,7 @@ int svm_vcpu_init(struct lodge_vcpu *vcpu)
 	if (!ctx->vmcb)
 		goto err_free;
 	ctx->vmcb_pa = __sme_set(virt_to_phys(ctx->vmcb));
-	ret = svm_msr_init(ctx);
+	ret = svm_msr_init(vcpu);
 	if (ret)
 		goto err_vmcb;
 	init_control(vcpu);

@@ -40,7 +40,7 @@
 #define REG(offset)	BIT_ULL((offset) >> 4)
 
 /* Without an exit goes only what the CPU does on the page: else it is the host's. */
-static void x2apic_msrs(struct lodge_context *ctx, bool virtualized)
+static void x2apic_msrs(struct lodge_vcpu *vcpu, bool virtualized)
 {
 	const struct vmx_features *has = &vmx_caps.has;
 	u64 reads = 0, writes = 0;
@@ -57,7 +57,7 @@ static void x2apic_msrs(struct lodge_context *ctx, bool virtualized)
 			reads |= REG(APIC_PROCPRI);
 	}
 	for (n = 0; n < 64; n++)
-		vmx_msr_intercept(ctx, APIC_BASE_MSR + n, !(reads & BIT_ULL(n)),
+		vmx_msr_intercept(vcpu, APIC_BASE_MSR + n, !(reads & BIT_ULL(n)),
 				  !(writes & BIT_ULL(n)));
 }
 
@@ -80,7 +80,7 @@ void vmx_apic_mode(struct lodge_vcpu *vcpu)
 		return;
 	vmx_control(ctx, VF_CPU2, APIC_CONTROLS, false);
 	vmx_control(ctx, VF_CPU2, bits, true);
-	x2apic_msrs(ctx, bits & SECONDARY_EXEC_VIRTUALIZE_X2APIC_MODE);
+	x2apic_msrs(vcpu, bits & SECONDARY_EXEC_VIRTUALIZE_X2APIC_MODE);
 	/* What is cached of the APIC-access page is cached with the old meaning. */
 	ctx->flush_ept = true;
 }

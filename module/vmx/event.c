@@ -21,6 +21,9 @@ void vmx_inject_exception(struct lodge_vcpu *vcpu, const struct lodge_exception 
 {
 	struct lodge_context *ctx = vcpu->ctx;
 
+	/* No exception finds a halted CPU: SDM vol. 3C 26.3.1.5. */
+	if (vcpu->vm->disabled_exits & KVM_X86_DISABLE_EXITS_HLT)
+		vmx_write(GUEST_ACTIVITY_STATE, GUEST_ACTIVITY_ACTIVE);
 	if (e->has_error)
 		vmx_set(ctx, VF_ENTRY_ERROR, e->error);
 	inject(ctx, e->vector | INTR_TYPE_HARD_EXCEPTION |

@@ -15,36 +15,49 @@ static const u32 direct[] = {
 };
 
 /**
- * vmx_msr_intercept - which accesses to an MSR exit
- * @ctx: the context
+ * vmx_msr_intercept - which accesses to an MSR exit; those that its guests are denied do
+ *	in any case
+ * @vcpu: the vCPU
  * @msr: the MSR
  * @read: reads do
  * @write: writes do
  */
-void vmx_msr_intercept(struct lodge_context *ctx, u32 msr, bool read, bool write)
+void vmx_msr_intercept(struct lodge_vcpu *vcpu, u32 msr, bool read, bool write)
 {
+	struct lodge_context *ctx = vcpu->ctx;
 	unsigned int bit = msr & 0x1fff;
 
 	if (WARN_ON_ONCE(msr >= 0x2000 && msr - 0xc0000000 >= 0x2000))
 		return;
 	if (msr >= 0x2000)
 		bit += 0x2000;
-	__assign_bit(bit, ctx->msr_bitmap, read);
-	__assign_bit(bit + 0x4000, ctx->msr_bitmap, write);
+	__assign_bit(bit, ctx->msr_bitmap, read || !lodge_msr_allowed(vcpu, msr, false));
+	__assign_bit(bit + 0x4000, ctx->msr_bitmap,
+		     write || !lodge_msr_allowed(vcpu, msr, true));
 }
 
-int vmx_msr_init(struct lodge_context *ctx)
+/** vmx_msr_filter - which MSRs the guest has without an exit, as the filter is now */
+void vmx_msr_filter(struct lodge_vcpu *vcpu)
 {
 	int i;
+
+	for (i = 0; i < ARRAY_SIZE(direct); i++)
+		vmx_msr_intercept(vcpu, direct[i], false, false);
+	/* What it reads is offset and scaled by the CPU. */
+	vmx_msr_intercept(vcpu, MSR_IA32_TSC, false, true);
+	if (vcpu->ctx->sw.spec_free)
+		vmx_msr_intercept(vcpu, MSR_IA32_SPEC_CTRL, false, false);
+}
+
+int vmx_msr_init(struct lodge_vcpu *vcpu)
+{
+	struct lodge_context *ctx = vcpu->ctx;
 
 	ctx->msr_bitmap = (void *)__get_free_page(GFP_KERNEL_ACCOUNT);
 	if (!ctx->msr_bitmap)
 		return -ENOMEM;
 	memset(ctx->msr_bitmap, 0xff, PAGE_SIZE);
-	for (i = 0; i < ARRAY_SIZE(direct); i++)
-		vmx_msr_intercept(ctx, direct[i], false, false);
-	/* What it reads is offset and scaled by the CPU. */
-	vmx_msr_intercept(ctx, MSR_IA32_TSC, false, true);
+	vmx_msr_filter(vcpu);
 	return 0;
 }
 
@@ -157,7 +170,7 @@ int vmx_msr_set(struct lodge_vcpu *vcpu, u32 index, u64 data, bool host)
 		ctx->sw.spec_ctrl = data;
 		/* Whoever writes it once will do it often: from then on directly. */
 		if (data) {
-			vmx_msr_intercept(ctx, MSR_IA32_SPEC_CTRL, false, false);
+			vmx_msr_intercept(vcpu, MSR_IA32_SPEC_CTRL, false, false);
 			ctx->sw.spec_free = 1;
 		}
 		return 0;

@@ -157,6 +157,12 @@ static void init_controls(struct lodge_vcpu *vcpu)
 			   CPU_BASED_MOV_DR_EXITING | CPU_BASED_CR8_LOAD_EXITING |
 			   CPU_BASED_CR8_STORE_EXITING;
 	ctx->val[VF_CPU2] = vmx_caps.cpu2;
+	if (vcpu->vm->disabled_exits & KVM_X86_DISABLE_EXITS_HLT)
+		ctx->val[VF_CPU] &= ~CPU_BASED_HLT_EXITING;
+	if (vcpu->vm->disabled_exits & KVM_X86_DISABLE_EXITS_MWAIT)
+		ctx->val[VF_CPU] &= ~(CPU_BASED_MWAIT_EXITING | CPU_BASED_MONITOR_EXITING);
+	if (vcpu->vm->disabled_exits & KVM_X86_DISABLE_EXITS_PAUSE)
+		ctx->val[VF_CPU2] &= ~SECONDARY_EXEC_PAUSE_LOOP_EXITING;
 	ctx->val[VF_ENTRY] = vmx_caps.entry;
 	ctx->val[VF_EXIT] = vmx_caps.exit;
 	ctx->val[VF_EXCEPTIONS] = EXCEPTIONS;
@@ -210,7 +216,7 @@ int vmx_vcpu_init(struct lodge_vcpu *vcpu)
 		goto err_free;
 	ctx->vmcs->revision = vmx_caps.revision;
 	ctx->vmcs_pa = __pa(ctx->vmcs);
-	if (vmx_msr_init(ctx) || vmx_pml_init(ctx))
+	if (vmx_msr_init(vcpu) || vmx_pml_init(ctx))
 		goto err_vmcs;
 	vmx_vpid_alloc(ctx);
 	init_controls(vcpu);

@@ -669,6 +669,7 @@ const struct lodge_backend vmx_backend = {
 	.msr_get = vmx_msr_get,
 	.msr_set = vmx_msr_set,
 	.msr_exists = vmx_msr_exists,
+	.msr_filter = vmx_msr_filter,
 	.next_rip = vmx_next_rip,
 	.insn_bytes = vmx_insn_bytes,
 	.tlb_flush = vmx_tlb_flush,

@@ -306,8 +306,9 @@ void vmx_set_int_shadow(struct lodge_vcpu *vcpu, u8 shadow);
 void vmx_requeue(struct lodge_vcpu *vcpu);
 
 /* msr.c */
-int vmx_msr_init(struct lodge_context *ctx);
-void vmx_msr_intercept(struct lodge_context *ctx, u32 msr, bool read, bool write);
+int vmx_msr_init(struct lodge_vcpu *vcpu);
+void vmx_msr_intercept(struct lodge_vcpu *vcpu, u32 msr, bool read, bool write);
+void vmx_msr_filter(struct lodge_vcpu *vcpu);
 int vmx_msr_get(struct lodge_vcpu *vcpu, u32 index, u64 *data);
 int vmx_msr_set(struct lodge_vcpu *vcpu, u32 index, u64 data, bool host);
 bool vmx_msr_exists(u32 index);

@@ -297,3 +297,109 @@ TEST(user_space)
 	CHECK_EQ(want_value(v), 13);
 	want_done(v);
 }
+
+#define KERNEL_GS	0xc0000102
+
+static uint64_t try_read(struct vcpu *v, uint32_t msr)
+{
+	vcpu_jump(v, G_try_read);
+	vcpu_args(v, msr, 0);
+	return want_value(v);
+}
+
+static uint64_t try_write(struct vcpu *v, uint32_t msr, uint64_t val)
+{
+	vcpu_jump(v, G_try_write);
+	vcpu_args(v, msr, val);
+	return want_value(v);
+}
+
+/* What the launcher doesn't let guests have, also of what takes no exit. */
+TEST(filter)
+{
+	struct kvm_enable_cap cap = { .cap = KVM_CAP_X86_USER_SPACE_MSR,
+		.args[0] = KVM_MSR_EXIT_REASON_FILTER };
+	uint8_t none[4] = { };
+	struct kvm_msr_filter f = {
+		.ranges[3] = { .flags = KVM_MSR_FILTER_READ, .base = KERNEL_GS - 1,
+			       .nmsrs = 2, .bitmap = none },
+	};
+	struct vcpu *v = fresh(G_nothing), *late;
+	int vm = v->vm->fd;
+
+	NEED_CAP(KVM_CAP_X86_MSR_FILTER);
+	CHECK_EQ(try_write(v, KERNEL_GS, 0x1234), 0x100);
+	CHECK_EQ(try_read(v, KERNEL_GS), 0x1234);
+	none[0] = 1;
+	OK(ioctl(vm, KVM_X86_SET_MSR_FILTER, &f));
+	CHECK_EQ(try_read(v, KERNEL_GS), 13);
+	CHECK(try_read(v, KERNEL_GS - 1) != 13);
+	CHECK_EQ(try_write(v, KERNEL_GS, 0x4321), 0x100);
+	CHECK_EQ(msr_get(v, KERNEL_GS), 0x4321);
+	late = vcpu_new(v->vm, 1, LONG64, G_nothing);
+	OK(ioctl(late->fd, KVM_SET_MP_STATE, &(struct kvm_mp_state){ }));
+	CHECK_EQ(try_read(late, KERNEL_GS), 13);
+
+	/* The launcher serves what it has denied. */
+	cap.args[0] = 0x10000;
+	FAILS(EINVAL, ioctl(vm, KVM_ENABLE_CAP, &cap));
+	cap.args[0] = KVM_MSR_EXIT_REASON_FILTER;
+	OK(ioctl(vm, KVM_ENABLE_CAP, &cap));
+	vcpu_jump(v, G_try_read);
+	vcpu_args(v, KERNEL_GS, 0);
+	want_exit(v, KVM_EXIT_X86_RDMSR);
+	CHECK_EQ(v->run->msr.reason, KVM_MSR_EXIT_REASON_FILTER);
+	CHECK_EQ(v->run->msr.index, KERNEL_GS);
+	CHECK_EQ(v->run->msr.error, 0);
+	v->run->msr.data = 0x1122334455667788;
+	CHECK_EQ(want_value(v), 0x1122334455667788);
+	f.ranges[3].flags = KVM_MSR_FILTER_WRITE;
+	OK(ioctl(vm, KVM_X86_SET_MSR_FILTER, &f));
+	CHECK_EQ(try_read(v, KERNEL_GS), 0x4321);
+	vcpu_jump(v, G_try_write);
+	vcpu_args(v, KERNEL_GS, 0x77);
+	want_exit(v, KVM_EXIT_X86_WRMSR);
+	CHECK_EQ(v->run->msr.reason, KVM_MSR_EXIT_REASON_FILTER);
+	CHECK_EQ(v->run->msr.data, 0x77);
+	v->run->msr.error = 1;
+	CHECK_EQ(want_value(v), 13);
+	CHECK_EQ(msr_get(v, KERNEL_GS), 0x4321);
+	/* Other reasons than the one that was asked for. */
+	CHECK_EQ(try_read(v, 0xdeadbeef), 13);
+
+	/* All else is denied, but for the local APIC. */
+	cap.args[0] = 0;
+	OK(ioctl(vm, KVM_ENABLE_CAP, &cap));
+	memset(none, 0xff, sizeof(none));
+	f.flags = KVM_MSR_FILTER_DEFAULT_DENY;
+	f.ranges[3].flags = KVM_MSR_FILTER_READ | KVM_MSR_FILTER_WRITE;
+	f.ranges[5] = (struct kvm_msr_filter_range){
+		.flags = KVM_MSR_FILTER_WRITE, .base = 0x1b, .nmsrs = 1, .bitmap = none };
+	OK(ioctl(vm, KVM_X86_SET_MSR_FILTER, &f));
+	CHECK_EQ(try_read(v, KERNEL_GS), 0x4321);
+	CHECK_EQ(try_read(v, 0xc0000082), 13);
+	CHECK_EQ(try_write(v, 0xc0000082, 0), 13);
+	CHECK_EQ(try_read(v, 0x277), 13);
+	CHECK_EQ(try_write(v, 0x1b, 0xfee00d00), 0x100);
+	CHECK(try_read(v, 0x802) != 13);
+
+	/* What isn't a filter leaves it. */
+	f.ranges[5].flags = 4;
+	FAILS(EINVAL, ioctl(vm, KVM_X86_SET_MSR_FILTER, &f));
+	f.ranges[5].flags = 1;
+	f.ranges[5].nmsrs = 0x600 * 8 + 1;
+	FAILS(EINVAL, ioctl(vm, KVM_X86_SET_MSR_FILTER, &f));
+	f.ranges[5].nmsrs = 64;
+	f.ranges[5].bitmap = (void *)8;
+	FAILS(EFAULT, ioctl(vm, KVM_X86_SET_MSR_FILTER, &f));
+	memset(f.ranges, 0, sizeof(f.ranges));
+	FAILS(EINVAL, ioctl(vm, KVM_X86_SET_MSR_FILTER, &f));
+	f.flags = 2;
+	FAILS(EINVAL, ioctl(vm, KVM_X86_SET_MSR_FILTER, &f));
+	FAILS(EFAULT, ioctl(vm, KVM_X86_SET_MSR_FILTER, NULL));
+	CHECK_EQ(try_read(v, 0x277), 13);
+	f.flags = 0;
+	OK(ioctl(vm, KVM_X86_SET_MSR_FILTER, &f));
+	CHECK(try_read(v, 0x277) != 13);
+	CHECK_EQ(try_write(v, 0xc0000082, 0x1000), 0x100);
+}

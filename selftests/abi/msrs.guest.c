@@ -131,3 +131,17 @@ GUEST(user_msr)
 	value(rdmsr(0xdeadbeef));
 	value(wrmsr_traps(0xdeadbeef, 0x77));
 }
+
+/* What it is, or the exception. */
+GUEST(try_read)
+{
+	u64 v = 0;
+	u32 vector = rdmsr_traps(a, &v);
+
+	value(vector == NO_TRAP ? v : vector);
+}
+
+GUEST(try_write)
+{
+	value(wrmsr_traps(a, b));
+}

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#include "guest_asm.h"
+
+	.code64
+ENTRY(count)
+1:	inc	%rbx
+	mov	%ebx, %eax
+	out	%al, $0x10
+	jmp	1b
+
+/* An exit to the host wakes a CPU of AMD's: it halts again. */
+ENTRY(halt)
+	sti
+	hlt
+	jmp	halt
+
+/* Says what woke it. */
+ENTRY(woken)
+	out	%al, $0x11
+	iretq
+
+ENTRY(spin)
+1:	pause
+	mov	$100, %ecx
+2:	pause
+	loop	2b
+	out	%al, $0x10
+	jmp	1b
