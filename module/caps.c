@@ -122,6 +122,9 @@ long lodge_cap_check(struct lodge_vm *vm, unsigned long cap)
 		return QUIRKS;
 	case KVM_CAP_X86_DISABLE_EXITS:
 		return exits_to_disable();
+	case KVM_CAP_DIRTY_LOG_RING:
+	case KVM_CAP_DIRTY_LOG_RING_ACQ_REL:
+		return lodge_ring_max();
 	case KVM_CAP_SYNC_REGS:
 		return KVM_SYNC_X86_VALID_FIELDS;
 	}
@@ -208,6 +211,9 @@ long lodge_cap_enable_vm(struct lodge_vm *vm, void __user *arg)
 		return 0;
 	case KVM_CAP_X86_DISABLE_EXITS:
 		return disable_exits(vm, cap.args[0]);
+	case KVM_CAP_DIRTY_LOG_RING:
+	case KVM_CAP_DIRTY_LOG_RING_ACQ_REL:
+		return lodge_ring_enable(vm, cap.args[0]);
 	default:
 		return -EINVAL;
 	}

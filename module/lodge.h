@@ -81,6 +81,7 @@ enum lodge_request {
 	LODGE_REQ_CLOCK,	/* the paravirtual clock page is stale */
 	LODGE_REQ_STEAL,	/* account stolen time */
 	LODGE_REQ_TRIPLE_FAULT,
+	LODGE_REQ_RING_FULL,	/* the dirty ring was nearly full */
 	LODGE_REQ_MSR_FILTER,	/* which MSRs exit may have changed */
 	LODGE_REQ_IOAPIC_EOI,	/* eoi_vector is for user space's I/O APIC */
 	LODGE_REQ_DEAD,		/* the VM is unusable: KVM_RUN gives EIO */
@@ -197,6 +198,7 @@ struct lodge_vcpu {
 	struct lodge_pv pv;
 	struct lodge_emul emul;
 	struct lodge_mmu_cache mmu_cache;
+	struct lodge_ring ring;
 	struct lodge_msrs *msrs;		/* msr.h */
 };
 

@@ -237,6 +237,12 @@ static int handle_requests(struct lodge_vcpu *vcpu)
 	}
 	if (test_and_clear_bit(LODGE_REQ_STEAL, req))
 		lodge_pv_steal_update(vcpu);
+	if (test_bit(LODGE_REQ_RING_FULL, req)) {
+		/* The next KVM_RUN asks again. */
+		if (lodge_ring_exit(vcpu))
+			return LODGE_USER;
+		clear_bit(LODGE_REQ_RING_FULL, req);
+	}
 	if (test_and_clear_bit(LODGE_REQ_MSR_FILTER, req))
 		lodge_backend->msr_filter(vcpu);
 	if (test_bit(LODGE_REQ_TRIPLE_FAULT, req)) {

@@ -148,6 +148,7 @@ void lodge_vcpu_free(struct lodge_vcpu *vcpu)
 	lodge_xstate_free(vcpu);
 	lodge_cpuid_free(vcpu);
 	lodge_msr_free(vcpu);
+	lodge_ring_free(vcpu);
 	lodge_mmu_cache_free(&vcpu->mmu_cache);
 	put_pid(rcu_dereference_protected(vcpu->pid, 1));
 	free_pages_exact(vcpu->run, OWN_PAGES * PAGE_SIZE);
@@ -170,9 +171,12 @@ static int vcpu_init(struct lodge_vcpu *vcpu)
 				      GFP_KERNEL_ACCOUNT | __GFP_ZERO);
 	if (!vcpu->run)
 		return -ENOMEM;
-	ret = lodge_xstate_alloc(vcpu);
+	ret = lodge_ring_alloc(vcpu);
 	if (ret)
 		goto err_run;
+	ret = lodge_xstate_alloc(vcpu);
+	if (ret)
+		goto err_ring;
 	ret = lodge_msr_alloc(vcpu);
 	if (ret)
 		goto err_xstate;
@@ -206,6 +210,8 @@ err_msr:
 	lodge_msr_free(vcpu);
 err_xstate:
 	lodge_xstate_free(vcpu);
+err_ring:
+	lodge_ring_free(vcpu);
 err_run:
 	free_pages_exact(vcpu->run, OWN_PAGES * PAGE_SIZE);
 	return ret;
@@ -220,7 +226,11 @@ static vm_fault_t vcpu_fault(struct vm_fault *vmf)
 		page = virt_to_page((void *)vcpu->run + (vmf->pgoff << PAGE_SHIFT));
 	else if (vmf->pgoff == LODGE_COALESCED_PAGE)
 		page = virt_to_page(vcpu->vm->irq.ring);
+	else if (vmf->pgoff >= KVM_DIRTY_LOG_PAGE_OFFSET)
+		page = lodge_ring_page(vcpu, vmf->pgoff - KVM_DIRTY_LOG_PAGE_OFFSET);
 	else
+		page = NULL;
+	if (!page)
 		return VM_FAULT_SIGBUS;
 	get_page(page);
 	vmf->page = page;
@@ -231,6 +241,12 @@ static const struct vm_operations_struct vcpu_vm_ops = { .fault = vcpu_fault };
 
 static int vcpu_mmap(struct file *file, struct vm_area_struct *vma)
 {
+	struct lodge_vcpu *vcpu = file->private_data;
+
+	/* A copy of a ring is none. */
+	if (vcpu->ring.size && vma->vm_pgoff + vma_pages(vma) > KVM_DIRTY_LOG_PAGE_OFFSET &&
+	    (vma->vm_flags & (VM_SHARED | VM_EXEC)) != VM_SHARED)
+		return -EINVAL;
 	vma->vm_ops = &vcpu_vm_ops;
 	return 0;
 }

@@ -232,6 +232,11 @@ VM_HANDLER(vm_clear_dirty, lodge_mem_clear_dirty)
 VM_HANDLER(vm_get_clock, lodge_pv_get_clock)
 VM_HANDLER(vm_set_clock, lodge_pv_set_clock)
 VM_HANDLER(vm_enable_cap, lodge_cap_enable_vm)
+static long vm_reset_rings(struct lodge_vm *vm, unsigned long arg)
+{
+	return lodge_ring_reset(vm);
+}
+
 VM_HANDLER(vm_msr_filter, lodge_msr_filter_set)
 VM_HANDLER(vm_name, vm_set_name)
 VM_HANDLER(vm_map, lodge_survey_ioctl)
@@ -247,6 +252,7 @@ static const struct {
 	{ KVM_SET_USER_MEMORY_REGION,	vm_set_region },
 	{ KVM_GET_DIRTY_LOG,		vm_get_dirty },
 	{ KVM_CLEAR_DIRTY_LOG,		vm_clear_dirty },
+	{ KVM_RESET_DIRTY_RINGS,	vm_reset_rings },
 	{ KVM_SET_NR_MMU_PAGES,		vm_set_mmu_pages },
 	{ KVM_GET_NR_MMU_PAGES,		vm_get_mmu_pages },
 	{ KVM_SET_TSS_ADDR,		vm_set_tss_addr },

@@ -50,7 +50,7 @@ static __always_inline int guest_access(struct lodge_vcpu *vcpu, gpa_t gpa,
 		if (left)
 			return atomic ? -EAGAIN : -EFAULT;
 		if (write)
-			lodge_slot_mark_dirty(slot, gpa >> PAGE_SHIFT);
+			lodge_slot_mark_dirty(vcpu, slot, gpa >> PAGE_SHIFT);
 	}
 	return 0;
 }
@@ -166,6 +166,6 @@ int lodge_guest_cmpxchg(struct lodge_vcpu *vcpu, gpa_t gpa, void *old,
 		return -EFAULT;
 	ret = user_cmpxchg(p, old, new, len);
 	if (!ret)
-		lodge_slot_mark_dirty(slot, gpa >> PAGE_SHIFT);
+		lodge_slot_mark_dirty(vcpu, slot, gpa >> PAGE_SHIFT);
 	return ret;
 }

@@ -123,6 +123,7 @@ struct lodge_mem {
 	unsigned long inv_start, inv_end;
 	u64 manual_protect;		/* KVM_DIRTY_LOG_* of MANUAL_DIRTY_LOG_PROTECT2 */
 	unsigned int logged;		/* slots with a dirty log; written under lock */
+	u32 ring;			/* entries of each vCPU's dirty ring, 0: bitmaps; under lock */
 };
 
 int lodge_mem_init(struct lodge_vm *vm);
@@ -181,11 +182,36 @@ int lodge_survey_ioctl(struct lodge_vm *vm, void __user *arg);
 
 void lodge_slot_invalidate(struct lodge_vm *vm, struct lodge_slot *slot);
 
+/**
+ * struct lodge_ring - a vCPU's dirty ring
+ * @lock: of who writes into it
+ * @size: entries, a power of two; 0 without one
+ * @end: where the next entry goes
+ * @start: the oldest one, under mem.lock
+ * @gfns: the entries, which user space writes, too
+ */
+struct lodge_ring {
+	spinlock_t lock;
+	u32 size, end, start;
+	struct kvm_dirty_gfn *gfns;
+};
+
+/* ring.c */
+u32 lodge_ring_max(void);
+int lodge_ring_enable(struct lodge_vm *vm, u64 bytes);
+int lodge_ring_alloc(struct lodge_vcpu *vcpu);
+void lodge_ring_free(struct lodge_vcpu *vcpu);
+struct page *lodge_ring_page(struct lodge_vcpu *vcpu, pgoff_t n);
+bool lodge_ring_exit(struct lodge_vcpu *vcpu);
+int lodge_ring_reset(struct lodge_vm *vm);
+void lodge_slot_dirtied(struct lodge_vcpu *vcpu, struct lodge_slot *slot, gfn_t gfn);
+
 /* After what is marked has been made writable, or written. */
-static inline void lodge_slot_mark_dirty(struct lodge_slot *slot, gfn_t gfn)
+static inline void lodge_slot_mark_dirty(struct lodge_vcpu *vcpu, struct lodge_slot *slot,
+					 gfn_t gfn)
 {
 	if (slot->dirty)
-		set_bit(gfn - slot->base, slot->dirty);
+		lodge_slot_dirtied(vcpu, slot, gfn);
 }
 
 static inline unsigned long lodge_slot_hva(const struct lodge_slot *slot, gfn_t gfn)

@@ -295,6 +295,12 @@ static size_t dirty_words(const struct lodge_slot *slot)
 	return BITS_TO_LONGS(slot->npages);
 }
 
+/* In a ring there would be no room for that. */
+static bool initially_set(const struct lodge_vm *vm)
+{
+	return vm->mem.manual_protect & KVM_DIRTY_LOG_INITIALLY_SET && !vm->mem.ring;
+}
+
 static struct lodge_slot *slot_new(struct lodge_vm *vm,
 				   const struct kvm_userspace_memory_region *m,
 				   struct lodge_slot *old)
@@ -322,7 +328,7 @@ static struct lodge_slot *slot_new(struct lodge_vm *vm,
 		kfree(slot);
 		return NULL;
 	}
-	if (vm->mem.manual_protect & KVM_DIRTY_LOG_INITIALLY_SET)
+	if (initially_set(vm))
 		bitmap_set(slot->dirty, 0, slot->npages);
 	return slot;
 }
@@ -397,7 +403,7 @@ static int slot_replace(struct lodge_vm *vm, struct lodge_slot *old,
 
 	if (new && new->dirty && !old->dirty) {
 		/* With all bits set nothing need be caught until CLEAR. */
-		if (!(mem->manual_protect & KVM_DIRTY_LOG_INITIALLY_SET))
+		if (!initially_set(vm))
 			flush = lodge_npt_protect(vm, new->base,
 						  new->base + new->npages);
 	} else if (new && old->dirty && !new->dirty) {
@@ -595,6 +601,8 @@ int lodge_mem_get_dirty(struct lodge_vm *vm, void __user *arg)
 	struct lodge_slot *slot;
 	int ret;
 
+	if (READ_ONCE(vm->mem.ring))
+		return -ENXIO;
 	if (copy_from_user(&log, arg, sizeof(log)))
 		return -EFAULT;
 	/* What is in the vCPUs' own logs goes into the bitmap: see DOC. */
@@ -638,6 +646,8 @@ int lodge_mem_clear_dirty(struct lodge_vm *vm, void __user *arg)
 	struct lodge_slot *slot;
 	int ret;
 
+	if (READ_ONCE(vm->mem.ring))
+		return -ENXIO;
 	if (copy_from_user(&log, arg, sizeof(log)))
 		return -EFAULT;
 	if (log.slot < LODGE_MAX_SLOTS && log.first_page % BITS_PER_LONG)

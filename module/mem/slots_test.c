@@ -115,7 +115,7 @@ static void bitmap_follows(struct kunit *test)
 	struct world *w = test->priv;
 
 	KUNIT_EXPECT_EQ(test, set(test, 0, log, 0x10000, 0x10000, 0x100000), 0);
-	lodge_slot_mark_dirty(lodge_slot_find(&w->vm, 0x13), 0x13);
+	lodge_slot_mark_dirty(&w->vcpu[0], lodge_slot_find(&w->vm, 0x13), 0x13);
 	KUNIT_EXPECT_EQ(test, set(test, 0, log, 0x40000, 0x10000, 0x100000), 0);
 	KUNIT_EXPECT_EQ(test, lodge_slot_find(&w->vm, 0x43)->dirty[0], 8ul);
 

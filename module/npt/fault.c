@@ -219,7 +219,7 @@ static int map(struct fault *f, int level, bool asked)
 	if (!(old & ENTRY_PRESENT))
 		atomic64_inc(&npt->pages[l]);
 	if (f->write)
-		lodge_slot_mark_dirty(f->slot, f->gfn);
+		lodge_slot_mark_dirty(f->vcpu, f->slot, f->gfn);
 	return LODGE_NPF_FIXED;
 }
 
@@ -426,5 +426,5 @@ void lodge_npt_logged(struct lodge_vcpu *vcpu, gpa_t gpa)
 	struct lodge_slot *slot = lodge_slot_find_vcpu(vcpu, gfn);
 
 	if (slot)
-		lodge_slot_mark_dirty(slot, gfn);
+		lodge_slot_mark_dirty(vcpu, slot, gfn);
 }

@@ -309,3 +309,170 @@ TEST_TIMEOUT(migrates, 60)
 		MUST(!memcmp(copy, l.m, PAGES * PAGE), "after %d writes", i);
 	}
 }
+
+#define RING	512			/* entries */
+
+struct ring {
+	struct log l;
+	struct kvm_dirty_gfn *gfn;
+	unsigned int at;
+};
+
+static struct ring ring_new(uint32_t flags)
+{
+	struct kvm_enable_cap cap = {
+		.cap = KVM_CAP_DIRTY_LOG_RING,
+		.args[0] = RING * sizeof(struct kvm_dirty_gfn),
+	};
+	uint8_t *p = mem_new(4 * MiB);
+	struct ring r = { };
+
+	NEED_CAP(KVM_CAP_DIRTY_LOG_RING);
+	r.l.vm = vm_new(&payload);
+	r.l.m = p + (-(uintptr_t)p & (2 * MiB - 1));
+	OK(ioctl(r.l.vm->fd, KVM_ENABLE_CAP, &cap));
+	vm_slot(r.l.vm, 1, flags, AT, PAGES * PAGE, r.l.m);
+	r.l.v = vcpu_new(r.l.vm, 0, LONG64, G_write);
+	r.gfn = mmap(NULL, RING * sizeof(*r.gfn), PROT_READ | PROT_WRITE, MAP_SHARED,
+		     r.l.v->fd, KVM_DIRTY_LOG_PAGE_OFFSET * PAGE);
+	MUST(r.gfn != MAP_FAILED, "%s", strerror(errno));
+	return r;
+}
+
+/* The next entry, which is taken: a page of slot 1, or -1. */
+static long take(struct ring *r)
+{
+	struct kvm_dirty_gfn *g = &r->gfn[r->at % RING];
+
+	if (__atomic_load_n(&g->flags, __ATOMIC_ACQUIRE) != KVM_DIRTY_GFN_F_DIRTY)
+		return -1;
+	CHECK_EQ(g->slot, 1);
+	r->at++;
+	__atomic_store_n(&g->flags, KVM_DIRTY_GFN_F_RESET, __ATOMIC_RELEASE);
+	return g->offset;
+}
+
+static long reset(struct ring *r)
+{
+	return ioctl(r->l.vm->fd, KVM_RESET_DIRTY_RINGS);
+}
+
+TEST(ring)
+{
+	struct ring r = ring_new(KVM_MEM_LOG_DIRTY_PAGES);
+	struct kvm_enable_cap cap = { .cap = KVM_CAP_DIRTY_LOG_RING, .args[0] = 8192 };
+	void *bad;
+
+	/* A page is in it once, until it is taken and the rings are reset. */
+	CHECK_EQ(take(&r), -1);
+	touch(&r.l, 3);
+	touch(&r.l, 3);
+	touch(&r.l, 200);
+	CHECK_EQ(take(&r), 3);
+	touch(&r.l, 3);
+	CHECK_EQ(take(&r), 200);
+	CHECK_EQ(take(&r), -1);
+	CHECK_EQ(reset(&r), 2);
+	CHECK_EQ(reset(&r), 0);
+	touch(&r.l, 3);
+	touch(&r.l, 4);
+	CHECK_EQ(take(&r), 3);
+	CHECK_EQ(take(&r), 4);
+	/* One that isn't taken stays, and with it what is behind it. */
+	CHECK_EQ(reset(&r), 2);
+	touch(&r.l, 5);
+	touch(&r.l, 6);
+	CHECK_EQ(reset(&r), 0);
+	r.gfn[(r.at + 1) % RING].flags = KVM_DIRTY_GFN_F_RESET;
+	CHECK_EQ(reset(&r), 0);
+	CHECK_EQ(take(&r), 5);
+	CHECK_EQ(reset(&r), 2);
+	r.at++;
+
+	/* There are no bitmaps, and no second size. */
+	FAILS(ENXIO, get(&r.l, 1));
+	FAILS(ENXIO, clear(&r.l, 0, 64, r.l.map));
+	FAILS(EINVAL, ioctl(r.l.vm->fd, KVM_ENABLE_CAP, &cap));
+	bad = mmap(NULL, PAGE, PROT_READ, MAP_PRIVATE, r.l.v->fd,
+		   KVM_DIRTY_LOG_PAGE_OFFSET * PAGE);
+	CHECK(bad == MAP_FAILED && errno == EINVAL);
+	/* The log ends, and begins again. */
+	vm_slot(r.l.vm, 1, 0, AT, PAGES * PAGE, r.l.m);
+	touch(&r.l, 7);
+	CHECK_EQ(take(&r), -1);
+	vm_slot(r.l.vm, 1, KVM_MEM_LOG_DIRTY_PAGES, AT, PAGES * PAGE, r.l.m);
+	touch(&r.l, 7);
+	CHECK_EQ(take(&r), 7);
+	CHECK_EQ(reset(&r), 1);
+}
+
+/* Nearly full, the vCPU waits for it to be reset, and loses nothing. */
+TEST(ring_full)
+{
+	struct ring r = ring_new(KVM_MEM_LOG_DIRTY_PAGES);
+	uint8_t seen[PAGES] = { };
+	int i, fulls = 0, n = 0;
+	long page;
+
+	vcpu_jump(r.l.v, G_fill);
+	vcpu_args(r.l.v, AT, PAGES);
+	while (vcpu_run(r.l.v) == KVM_EXIT_DIRTY_RING_FULL) {
+		if (fulls < 2)
+			CHECK_EQ(vcpu_run(r.l.v), KVM_EXIT_DIRTY_RING_FULL);
+		MUST(++fulls < 100, "again and again");
+		for (i = 0; (page = take(&r)) >= 0; i++)
+			seen[page]++;
+		CHECK_EQ(reset(&r), i);
+		n += i;
+	}
+	CHECK(fulls >= 1);
+	for (; (page = take(&r)) >= 0; n++)
+		seen[page]++;
+	CHECK_EQ(n, PAGES);
+	for (i = 0; i < PAGES; i++) {
+		CHECK_EQ(seen[i], 1);
+		CHECK_EQ(*(uint64_t *)(r.l.m + i * PAGE), 1);
+	}
+}
+
+/* Whatever is written into it, only user space is confused by it. */
+TEST(ring_scribbled)
+{
+	struct ring r = ring_new(KVM_MEM_LOG_DIRTY_PAGES);
+	unsigned int i;
+
+	for (i = 0; i < 100; i++)
+		touch(&r.l, i);
+	for (i = 0; i < RING; i++) {
+		r.gfn[i].flags = KVM_DIRTY_GFN_F_RESET;
+		r.gfn[i].slot = i % 3 ? i * 0x10001 : 1;
+		r.gfn[i].offset = i % 2 ? ~0ULL - i : i * 100;
+	}
+	CHECK_EQ(reset(&r), 100);
+	CHECK_EQ(reset(&r), 0);
+	memset(r.gfn, 0xff, RING * sizeof(*r.gfn));
+	for (i = 0; i < 100; i++)
+		touch(&r.l, 100 + i);
+	CHECK(reset(&r) >= 0);
+}
+
+TEST(ring_sizes)
+{
+	struct kvm_enable_cap cap = { .cap = KVM_CAP_DIRTY_LOG_RING };
+	struct vm *vm = vm_new(&payload);
+	unsigned int max = node_cap(KVM_CAP_DIRTY_LOG_RING);
+
+	NEED_CAP(KVM_CAP_DIRTY_LOG_RING);
+	CHECK_EQ(max, 65536 * sizeof(struct kvm_dirty_gfn));
+	FAILS(EINVAL, ioctl(vm->fd, KVM_RESET_DIRTY_RINGS));
+	FAILS(EINVAL, ioctl(vm->fd, KVM_ENABLE_CAP, &cap));
+	cap.args[0] = 12288;
+	FAILS(EINVAL, ioctl(vm->fd, KVM_ENABLE_CAP, &cap));
+	cap.args[0] = 1024;
+	FAILS(EINVAL, ioctl(vm->fd, KVM_ENABLE_CAP, &cap));
+	cap.args[0] = 2 * max;
+	FAILS(E2BIG, ioctl(vm->fd, KVM_ENABLE_CAP, &cap));
+	vcpu_bare(vm, 0);
+	cap.args[0] = max;
+	FAILS(EINVAL, ioctl(vm->fd, KVM_ENABLE_CAP, &cap));
+}
