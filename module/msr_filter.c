@@ -150,8 +150,9 @@ int lodge_msr_filter_set(struct lodge_vm *vm, void __user *arg)
 	mutex_lock(&vm->lock);
 	f = rcu_replace_pointer(vm->msr_filter, f, lockdep_is_held(&vm->lock));
 	mutex_unlock(&vm->lock);
-	synchronize_srcu(&vm->srcu);
+	/* A vCPU that runs lets SRCU go only if it is asked to. */
 	lodge_vm_request_all(vm, LODGE_REQ_MSR_FILTER);
+	synchronize_srcu(&vm->srcu);
 	filter_free(f);
 	return 0;
 }

@@ -214,6 +214,14 @@ bool lodge_vcpu_yield_to(struct lodge_vcpu *vcpu)
 	return done;
 }
 
+/* Who asks may be waiting for the last reader of the old slots, or the old filter. */
+static void let_srcu_go(struct lodge_vcpu *vcpu)
+	__must_hold(&vcpu->vm->srcu)
+{
+	srcu_read_unlock(&vcpu->vm->srcu, vcpu->srcu_idx);
+	vcpu->srcu_idx = srcu_read_lock(&vcpu->vm->srcu);
+}
+
 /* What can't be done in the inner loop. Returns enum lodge_next or an errno. */
 static int handle_requests(struct lodge_vcpu *vcpu)
 	__must_hold(&vcpu->vm->srcu)
@@ -224,9 +232,7 @@ static int handle_requests(struct lodge_vcpu *vcpu)
 	if (test_and_clear_bit(LODGE_REQ_DEAD, req))
 		return -EIO;
 	if (test_and_clear_bit(LODGE_REQ_TLB_FLUSH, req)) {
-		/* Who asks may be waiting for the old slots' last reader. */
-		srcu_read_unlock(&vcpu->vm->srcu, vcpu->srcu_idx);
-		vcpu->srcu_idx = srcu_read_lock(&vcpu->vm->srcu);
+		let_srcu_go(vcpu);
 		lodge_backend->tlb_flush(vcpu, true);
 		vcpu->stats.tlb_flush++;
 	}
@@ -243,8 +249,10 @@ static int handle_requests(struct lodge_vcpu *vcpu)
 			return LODGE_USER;
 		clear_bit(LODGE_REQ_RING_FULL, req);
 	}
-	if (test_and_clear_bit(LODGE_REQ_MSR_FILTER, req))
+	if (test_and_clear_bit(LODGE_REQ_MSR_FILTER, req)) {
+		let_srcu_go(vcpu);
 		lodge_backend->msr_filter(vcpu);
+	}
 	if (test_bit(LODGE_REQ_TRIPLE_FAULT, req)) {
 		clear_bit(LODGE_REQ_TRIPLE_FAULT, req);
 		return lodge_exit_shutdown(vcpu);

@@ -428,9 +428,10 @@ TEST(ring_full)
 	CHECK(fulls >= 1);
 	for (; (page = take(&r)) >= 0; n++)
 		seen[page]++;
-	CHECK_EQ(n, PAGES);
+	/* Before each exit one was not yet written, and is caught again. */
+	CHECK(n >= PAGES && n <= PAGES + fulls, "%d", n);
 	for (i = 0; i < PAGES; i++) {
-		CHECK_EQ(seen[i], 1);
+		CHECK(seen[i], "%d", i);
 		CHECK_EQ(*(uint64_t *)(r.l.m + i * PAGE), 1);
 	}
 }

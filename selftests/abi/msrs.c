@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* MSRs: the list is true, values are checked, the guest sees the same. */
+#include <pthread.h>
 #include <sched.h>
 
 #include "ltest.h"
@@ -402,4 +403,35 @@ TEST(filter)
 	OK(ioctl(vm, KVM_X86_SET_MSR_FILTER, &f));
 	CHECK(try_read(v, 0x277) != 13);
 	CHECK_EQ(try_write(v, 0xc0000082, 0x1000), 0x100);
+}
+
+static void *run_on(void *arg)
+{
+	struct vcpu *v = arg;
+
+	vcpu_run(v);
+	return NULL;
+}
+
+/* A guest that never leaves by itself goes by a new filter, too. */
+TEST(filter_running)
+{
+	uint8_t none[4] = { };
+	struct kvm_msr_filter f = {
+		.ranges[0] = { .flags = KVM_MSR_FILTER_READ, .base = KERNEL_GS,
+			       .nmsrs = 1, .bitmap = none },
+	};
+	struct vcpu *v = fresh(G_read_on);
+	pthread_t thread;
+
+	NEED_CAP(KVM_CAP_X86_MSR_FILTER);
+	vcpu_interruptible(v);
+	vcpu_args(v, KERNEL_GS, 0);
+	want_mark(v, 1);
+	OK(pthread_create(&thread, NULL, run_on, v) ? -1 : 0);
+	usleep(50000);
+	OK(ioctl(v->vm->fd, KVM_X86_SET_MSR_FILTER, &f));
+	pthread_join(thread, NULL);
+	CHECK_EQ(v->run->exit_reason, KVM_EXIT_IO);
+	CHECK_EQ(vcpu_regs(v).rbx, 13);
 }

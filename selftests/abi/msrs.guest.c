@@ -145,3 +145,14 @@ GUEST(try_write)
 {
 	value(wrmsr_traps(a, b));
 }
+
+/* Until it may not be read any more. */
+GUEST(read_on)
+{
+	u64 v;
+
+	mark(1);
+	while (rdmsr_traps(a, &v) == NO_TRAP)
+		;
+	value(trap.vector);
+}
