@@ -782,7 +782,7 @@ static bool vendor_is_amd(const struct kvm_cpuid_entry2 *e)
 }
 
 /* The features word of whoever of the hypervisor's ranges says KVMKVMKVM. */
-static u32 find_pv_features(const struct lodge_cpuid *c)
+static struct kvm_cpuid_entry2 *find_pv_features(const struct lodge_cpuid *c)
 {
 	const struct kvm_cpuid_entry2 *e;
 	u32 base;
@@ -793,16 +793,24 @@ static u32 find_pv_features(const struct lodge_cpuid *c)
 		    memcmp(&e->ecx, KVM_SIGNATURE + 4, 4) ||
 		    memcmp(&e->edx, KVM_SIGNATURE + 8, 4))
 			continue;
-		e = find(c, base | KVM_CPUID_FEATURES, 0);
-		return e ? e->eax : 0;
+		return (struct kvm_cpuid_entry2 *)find(c, base | KVM_CPUID_FEATURES, 0);
 	}
-	return 0;
+	return NULL;
+}
+
+/* Nobody wakes a guest that halts without an exit but by an interrupt. */
+static void hide_unhalt(struct lodge_vcpu *vcpu, const struct lodge_cpuid *c)
+{
+	struct kvm_cpuid_entry2 *e = find_pv_features(c);
+
+	if (e && vcpu->vm->disabled_exits & KVM_X86_DISABLE_EXITS_HLT)
+		e->eax &= ~BIT(KVM_FEATURE_PV_UNHALT);
 }
 
 /* Everything that is decided by the table, decided once. */
 static void derive(struct lodge_cpuid *c)
 {
-	const struct kvm_cpuid_entry2 *e;
+	const struct kvm_cpuid_entry2 *e, *pv = find_pv_features(c);
 	int i;
 
 	memset(c->caps, 0, sizeof(c->caps));
@@ -818,7 +826,7 @@ static void derive(struct lodge_cpuid *c)
 	c->cr4_reserved = cr4_reserved(c->caps);
 	c->efer_allowed = efer_allowed(c->caps);
 	c->amd = vendor_is_amd(find(c, 0, 0));
-	c->pv_features = find_pv_features(c);
+	c->pv_features = pv ? pv->eax : 0;
 
 	e = find(c, 0xd, 0);
 	c->xcr0_allowed = e ? (e->eax | (u64)e->edx << 32) &
@@ -895,6 +903,7 @@ int lodge_cpuid_take(struct lodge_vcpu *vcpu, struct kvm_cpuid_entry2 *entries,
 	new->entries = entries;
 	new->nr = nr;
 	make_index(new);
+	hide_unhalt(vcpu, new);
 	ret = c->ran ? check_equal(vcpu, new) : check_new(vcpu, new);
 	if (ret || c->ran) {
 		kvfree(entries);

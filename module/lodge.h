@@ -261,6 +261,7 @@ void lodge_vcpu_post(struct lodge_vcpu *vcpu);
 void lodge_vcpu_wake(struct lodge_vcpu *vcpu);
 void lodge_vcpu_request(struct lodge_vcpu *vcpu, enum lodge_request req);
 void lodge_vm_request_all(struct lodge_vm *vm, enum lodge_request req);
+void lodge_grace(struct lodge_vm *vm, enum lodge_request req);
 int lodge_vcpu_create(struct lodge_vm *vm, unsigned long id);
 void lodge_vcpu_free(struct lodge_vcpu *vcpu);
 void lodge_vcpu_reset(struct lodge_vcpu *vcpu, bool init);

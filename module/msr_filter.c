@@ -97,9 +97,13 @@ static int filter_add(struct lodge_msr_filter *f, const struct kvm_msr_filter_ra
 	if (!r->flags || r->flags & ~(KVM_MSR_FILTER_READ | KVM_MSR_FILTER_WRITE) ||
 	    size > KVM_MSR_FILTER_MAX_BITMAP_SIZE)
 		return -EINVAL;
-	bitmap = memdup_user((void __user *)r->bitmap, size);
-	if (IS_ERR(bitmap))
-		return PTR_ERR(bitmap);
+	bitmap = kmalloc(size, GFP_KERNEL_ACCOUNT);
+	if (!bitmap)
+		return -ENOMEM;
+	if (copy_from_user(bitmap, (void __user *)r->bitmap, size)) {
+		kfree(bitmap);
+		return -EFAULT;
+	}
 	f->range[f->nr++] = (struct msr_range){ r->flags, r->base, r->nmsrs, bitmap };
 	return 0;
 }
@@ -150,9 +154,7 @@ int lodge_msr_filter_set(struct lodge_vm *vm, void __user *arg)
 	mutex_lock(&vm->lock);
 	f = rcu_replace_pointer(vm->msr_filter, f, lockdep_is_held(&vm->lock));
 	mutex_unlock(&vm->lock);
-	/* A vCPU that runs lets SRCU go only if it is asked to. */
-	lodge_vm_request_all(vm, LODGE_REQ_MSR_FILTER);
-	synchronize_srcu(&vm->srcu);
+	lodge_grace(vm, LODGE_REQ_MSR_FILTER);
 	filter_free(f);
 	return 0;
 }

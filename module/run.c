@@ -245,8 +245,9 @@ static int handle_requests(struct lodge_vcpu *vcpu)
 		lodge_pv_steal_update(vcpu);
 	if (test_bit(LODGE_REQ_RING_FULL, req)) {
 		/* The next KVM_RUN asks again. */
-		if (lodge_ring_exit(vcpu))
-			return LODGE_USER;
+		ret = lodge_ring_exit(vcpu);
+		if (ret != LODGE_AGAIN)
+			return ret;
 		clear_bit(LODGE_REQ_RING_FULL, req);
 	}
 	if (test_and_clear_bit(LODGE_REQ_MSR_FILTER, req)) {

@@ -435,6 +435,8 @@ static int vcpu_publish(struct lodge_vm *vm, struct lodge_vcpu *vcpu)
 	if (ret)
 		goto err_index;
 	lodge_vm_get(vm);
+	/* Who has set another filter since its bitmap was made has asked those that he saw. */
+	lodge_vcpu_request(vcpu, LODGE_REQ_MSR_FILTER);
 	/* First, so that who finds the vCPU by its index finds it among all. */
 	WRITE_ONCE(vm->nr_vcpus, vm->nr_vcpus + 1);
 	WARN_ON_ONCE(xa_err(xa_store(&vm->vcpus, vcpu->index, vcpu, GFP_KERNEL)));

@@ -211,6 +211,11 @@ static int vm_set_name(struct lodge_vm *vm, void __user *arg)
 	return 0;
 }
 
+static long vm_reset_rings(struct lodge_vm *vm, unsigned long arg)
+{
+	return lodge_ring_reset(vm);
+}
+
 static long vm_balloon_hint(struct lodge_vm *vm, unsigned long arg)
 {
 	struct lodge_balloon_change c = { .what = LODGE_CHANGE_HINT };
@@ -232,11 +237,6 @@ VM_HANDLER(vm_clear_dirty, lodge_mem_clear_dirty)
 VM_HANDLER(vm_get_clock, lodge_pv_get_clock)
 VM_HANDLER(vm_set_clock, lodge_pv_set_clock)
 VM_HANDLER(vm_enable_cap, lodge_cap_enable_vm)
-static long vm_reset_rings(struct lodge_vm *vm, unsigned long arg)
-{
-	return lodge_ring_reset(vm);
-}
-
 VM_HANDLER(vm_msr_filter, lodge_msr_filter_set)
 VM_HANDLER(vm_name, vm_set_name)
 VM_HANDLER(vm_map, lodge_survey_ioctl)

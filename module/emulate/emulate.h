@@ -75,6 +75,7 @@ struct lodge_emul;
  * @get_msr: OK, FAULT, or USER: after the answer the operation is called
  *	again and must give it
  * @set_msr: likewise
+ * @msr_allowed: whether RDMSR and WRMSR may have it; other instructions don't ask
  * @set_xcr: XSETBV
  * @cpuid: in and out by the four registers; FAULT for CPUID faulting
  * @misc: see enum lodge_emul_misc
@@ -106,6 +107,7 @@ struct lodge_emul_ops {
 	int (*set_dr)(struct lodge_emul *c, int dr, u64 val);
 	int (*get_msr)(struct lodge_emul *c, u32 msr, u64 *val);
 	int (*set_msr)(struct lodge_emul *c, u32 msr, u64 val);
+	bool (*msr_allowed)(struct lodge_emul *c, u32 msr, bool write);
 	int (*set_xcr)(struct lodge_emul *c, u32 xcr, u64 val);
 	int (*cpuid)(struct lodge_emul *c, u32 *eax, u32 *ebx, u32 *ecx,
 		     u32 *edx);

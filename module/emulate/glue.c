@@ -201,14 +201,17 @@ static int op_set_dr(struct lodge_emul *c, int dr, u64 val)
 
 static int op_get_msr(struct lodge_emul *c, u32 msr, u64 *val)
 {
-	return gp_unless(c, !lodge_msr_allowed(vcpu_of(c), msr, false) ||
-			    lodge_msr_get(vcpu_of(c), msr, val, false));
+	return gp_unless(c, lodge_msr_get(vcpu_of(c), msr, val, false));
 }
 
 static int op_set_msr(struct lodge_emul *c, u32 msr, u64 val)
 {
-	return gp_unless(c, !lodge_msr_allowed(vcpu_of(c), msr, true) ||
-			    lodge_msr_set(vcpu_of(c), msr, val, false, true));
+	return gp_unless(c, lodge_msr_set(vcpu_of(c), msr, val, false, true));
+}
+
+static bool op_msr_allowed(struct lodge_emul *c, u32 msr, bool write)
+{
+	return lodge_msr_allowed(vcpu_of(c), msr, write);
 }
 
 static int op_set_xcr(struct lodge_emul *c, u32 xcr, u64 val)
@@ -264,6 +267,7 @@ static const struct lodge_emul_ops glue_ops = {
 	.set_dr = op_set_dr,
 	.get_msr = op_get_msr,
 	.set_msr = op_set_msr,
+	.msr_allowed = op_msr_allowed,
 	.set_xcr = op_set_xcr,
 	.cpuid = op_cpuid,
 	.misc = op_misc,

@@ -235,14 +235,19 @@ int lodge_op_mov_special(struct lodge_emul *c)
 
 int lodge_op_wrmsr(struct lodge_emul *c)
 {
+	if (!c->ops->msr_allowed(c, reg_get(c, RCX), true))
+		return raise_gp(c, 0);
 	return c->ops->set_msr(c, reg_get(c, RCX), edx_eax(c));
 }
 
 int lodge_op_rdmsr(struct lodge_emul *c)
 {
 	u64 val;
-	int st = c->ops->get_msr(c, reg_get(c, RCX), &val);
+	int st;
 
+	if (!c->ops->msr_allowed(c, reg_get(c, RCX), false))
+		return raise_gp(c, 0);
+	st = c->ops->get_msr(c, reg_get(c, RCX), &val);
 	return st ? st : put_edx_eax(c, val);
 }
 

@@ -252,7 +252,9 @@ void lodge_lapic_set_tsc_deadline(struct lodge_vcpu *vcpu, u64 deadline)
 	}
 	/* A full barrier: the callback, if it comes, sees the new one. */
 	xchg(&apic->tsc_deadline, deadline);
-	if (lodge_caps.deadline_timer) {
+	/* In deep sleep, into which a guest may go by MWAIT, it stands. */
+	if (lodge_caps.deadline_timer &&
+	    !(apic->vcpu->vm->disabled_exits & KVM_X86_DISABLE_EXITS_MWAIT)) {
 		cancel(apic);
 		hw_arm(apic, READ_ONCE(apic->tsc_deadline));
 		return;

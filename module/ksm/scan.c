@@ -159,8 +159,8 @@ static bool block_rests(struct window *w, struct page *page, bool written)
 	return rest;
 }
 
-/* Looks at pages of a block in the views; whether nothing of them can be merged. */
-static bool peek_block(struct window *w, pgoff_t first, pgoff_t last, bool still)
+/* Looks at pages of a block in the views; whether nothing of them can be merged; @all: of all. */
+static bool peek_block(struct window *w, pgoff_t first, pgoff_t last, bool still, bool *all)
 {
 	struct lodge_layer *l = w->l;
 	bool found = false;
@@ -172,6 +172,7 @@ static bool peek_block(struct window *w, pgoff_t first, pgoff_t last, bool still
 		if (!page) {
 			lodge_ksm_count(l->domain, LODGE_KSM_BUSY, 1);
 			w->skipped++;
+			*all = false;
 			continue;
 		}
 		/* Nobody but guests could have written it, and none has. */
@@ -209,10 +210,11 @@ static void block_rest(struct window *w, struct page *page, bool written, bool f
 		lodge_page_set_rest(page, backoff, backoff);
 }
 
-/* Whether a block, from @first to @last, stays as it is. */
+/* Whether a block, from @first to @last, stays as it is, mapped by an entry of 2M. */
 static bool leave_block(struct window *w, pgoff_t first, pgoff_t last)
 {
 	pgoff_t base = lodge_block_base(first), nr = last - first + 1;
+	bool all = nr == LODGE_BLOCK_PAGES;
 	struct lodge_layer *l = w->l;
 	struct lodge_npt_dirty dirty = lodge_layer_written(l, base, LODGE_BLOCK_PAGES);
 	struct page *page = dirty.huge ? block_lock(l, base) : NULL;
@@ -229,15 +231,16 @@ static bool leave_block(struct window *w, pgoff_t first, pgoff_t last)
 	/* What is written after it is hashed shall show the next time. */
 	if (dirty.written || w->now)
 		lodge_layer_flush(l);
-	whole = peek_block(w, first, last, still);
+	whole = peek_block(w, first, last, still, &all);
 	page = block_lock(l, base);
-	if (!page)
-		return false;
-	if (whole)
-		block_rest(w, page, dirty.written, nr == LODGE_BLOCK_PAGES);
-	else
+	if (page && whole)
+		block_rest(w, page, dirty.written, all);
+	else if (page)
 		lodge_page_set_rest(page, 0, 0);
-	lodge_object_put(page);
+	if (page)
+		lodge_object_put(page);
+	if (!whole)
+		lodge_layer_unview(l, base, LODGE_BLOCK_PAGES);
 	return whole;
 }
 
@@ -249,14 +252,14 @@ static bool scan_next(struct window *w, pgoff_t *next, pgoff_t last)
 	if (index > last || !xa_find(&w->l->entries, &index, last, LODGE_WRITTEN))
 		return false;
 	end = min(lodge_block_base(index) + LODGE_BLOCK_PAGES - 1, last);
-	if (lodge_block_at(w->l, index)) {
+	if (lodge_block_at(w->l, index) && leave_block(w, index, end)) {
 		*next = end + 1;
-		if (leave_block(w, index, end))
-			return true;
-		lodge_layer_unview(w->l, lodge_block_base(index), LODGE_BLOCK_PAGES);
+		return true;
 	}
-	*next = index + WINDOW;
-	scan_window(w, index, min(index + WINDOW - 1, last));
+	/* What follows may be a block. */
+	end = min(end, index + WINDOW - 1);
+	*next = end + 1;
+	scan_window(w, index, end);
 	return true;
 }
 
@@ -266,12 +269,15 @@ static u64 cpu_clock(void)
 	u64 now;
 
 	preempt_disable();
-	now = ktime_get_ns();
-#ifdef CONFIG_SCHED_INFO
-	now -= current->sched_info.run_delay;
-#endif
+	now = ktime_get_ns() - lodge_run_delay(current);
 	preempt_enable();
 	return now;
+}
+
+/* Since then; two clocks that differ a little may make it less than nothing. */
+static u64 cpu_since(u64 start)
+{
+	return max_t(s64, cpu_clock() - start, 0);
 }
 
 /* Whoever comes to the end of the pass begins another one. */
@@ -297,7 +303,7 @@ static void scan_slice(struct lodge_domain *d, u64 start, bool now, bool *over)
 			list_move_tail(&l->domain_list, &d->done);
 		}
 		cond_resched();
-	} while (cpu_clock() - start < SLICE_NS);
+	} while (cpu_since(start) < SLICE_NS);
 }
 
 static u32 pass_ms(const struct lodge_domain *d)
@@ -348,7 +354,7 @@ int lodge_ksm_step(struct lodge_domain *d, bool begin, bool *more)
 	}
 	scan_slice(d, start, true, &over);
 	mutex_unlock(&d->mutex);
-	lodge_ksm_count(d, LODGE_KSM_CPU_NS, cpu_clock() - start);
+	lodge_ksm_count(d, LODGE_KSM_CPU_NS, cpu_since(start));
 	*more = !over;
 	return 0;
 }
@@ -368,7 +374,7 @@ void lodge_ksm_work(struct work_struct *work)
 		scan_slice(d, start, false, &over);
 	more = !list_empty(&d->layers) || !list_empty(&d->done);
 	mutex_unlock(&d->mutex);
-	start = cpu_clock() - start;
+	start = cpu_since(start);
 	lodge_ksm_count(d, LODGE_KSM_CPU_NS, start);
 	/* All domains of an owner have one budget: they cost nothing to make. */
 	if (!over)
@@ -409,7 +415,7 @@ int lodge_ksm_now(struct lodge_layer *l, pgoff_t first, pgoff_t count,
 			more = scan_next(&w, &first, last);
 		else
 			ret = -EINVAL;
-		lodge_ksm_count(d, LODGE_KSM_CPU_NS, cpu_clock() - start);
+		lodge_ksm_count(d, LODGE_KSM_CPU_NS, cpu_since(start));
 		mutex_unlock(&d->mutex);
 		cond_resched();
 	}

@@ -188,10 +188,12 @@ void lodge_slot_invalidate(struct lodge_vm *vm, struct lodge_slot *slot);
  * @size: entries, a power of two; 0 without one
  * @end: where the next entry goes
  * @start: the oldest one, under mem.lock
+ * @lost: something was written for which it had no room
  * @gfns: the entries, which user space writes, too
  */
 struct lodge_ring {
 	spinlock_t lock;
+	bool lost;
 	u32 size, end, start;
 	struct kvm_dirty_gfn *gfns;
 };
@@ -202,7 +204,7 @@ int lodge_ring_enable(struct lodge_vm *vm, u64 bytes);
 int lodge_ring_alloc(struct lodge_vcpu *vcpu);
 void lodge_ring_free(struct lodge_vcpu *vcpu);
 struct page *lodge_ring_page(struct lodge_vcpu *vcpu, pgoff_t n);
-bool lodge_ring_exit(struct lodge_vcpu *vcpu);
+int lodge_ring_exit(struct lodge_vcpu *vcpu);
 int lodge_ring_reset(struct lodge_vm *vm);
 void lodge_slot_dirtied(struct lodge_vcpu *vcpu, struct lodge_slot *slot, gfn_t gfn);
 

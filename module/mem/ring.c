@@ -105,14 +105,20 @@ static bool nearly_full(const struct lodge_ring *ring)
 
 /**
  * lodge_ring_exit - whether the vCPU has to wait for its ring to be reset
- * @vcpu: the vCPU, its own thread; kvm_run is filled then
+ * @vcpu: the vCPU, its own thread
+ *
+ * Return: LODGE_AGAIN if not; LODGE_USER, kvm_run being filled; -EIO if the log is wrong.
  */
-bool lodge_ring_exit(struct lodge_vcpu *vcpu)
+int lodge_ring_exit(struct lodge_vcpu *vcpu)
 {
+	if (READ_ONCE(vcpu->ring.lost)) {
+		lodge_vm_kill(vcpu->vm, "a dirty ring has no room for what was written");
+		return -EIO;
+	}
 	if (!nearly_full(&vcpu->ring))
-		return false;
+		return LODGE_AGAIN;
 	vcpu->run->exit_reason = KVM_EXIT_DIRTY_RING_FULL;
-	return true;
+	return LODGE_USER;
 }
 
 /**
@@ -141,7 +147,7 @@ void lodge_slot_dirtied(struct lodge_vcpu *vcpu, struct lodge_slot *slot, gfn_t 
 		smp_store_release(&entry->flags, KVM_DIRTY_GFN_F_DIRTY);
 		WRITE_ONCE(ring->end, ring->end + 1);
 	} else {
-		lodge_vm_kill(vcpu->vm, "a dirty ring has no room for what was written");
+		ring->lost = true;
 	}
 	spin_unlock_irqrestore(&ring->lock, flags);
 	if (nearly_full(ring))
@@ -182,9 +188,11 @@ static void batch_add(struct lodge_vm *vm, struct batch *b, u32 id, u64 offset)
 
 static int reset_ring(struct lodge_vm *vm, struct lodge_ring *ring, struct batch *b)
 {
+	/* What comes meanwhile is for the next time: it has an end. */
+	u32 end = READ_ONCE(ring->end);
 	int n = 0;
 
-	while (ring->start != READ_ONCE(ring->end)) {
+	while (ring->start != end) {
 		struct kvm_dirty_gfn *entry = &ring->gfns[ring->start & (ring->size - 1)];
 
 		/* Pairs with user space's release, if it has taken it. */

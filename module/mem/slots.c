@@ -219,13 +219,17 @@ static void grace_fn(struct work_struct *work)
 	complete(&g->over);
 }
 
-/* Publishes a set. When it returns nobody uses the one before. */
-static void slots_publish(struct lodge_vm *vm, struct lodge_slots *slots)
+/**
+ * lodge_grace - wait until nobody uses what was under a VM's SRCU
+ * @vm: the VM
+ * @req: a request at which vCPUs let SRCU go
+ *
+ * Context: sleeps; not under vm->srcu.
+ */
+void lodge_grace(struct lodge_vm *vm, enum lodge_request req)
 {
-	struct lodge_slots *old = lodge_slots(vm);
 	struct grace g = { .srcu = &vm->srcu };
 
-	rcu_assign_pointer(vm->mem.slots, slots);
 	init_completion(&g.over);
 	INIT_WORK_ONSTACK(&g.work, grace_fn);
 	queue_work(system_unbound_wq, &g.work);
@@ -235,9 +239,18 @@ static void slots_publish(struct lodge_vm *vm, struct lodge_slots *slots)
 	 * old one still, and would be waited for till it leaves of itself.
 	 */
 	do
-		lodge_vm_request_all(vm, LODGE_REQ_TLB_FLUSH);
+		lodge_vm_request_all(vm, req);
 	while (!wait_for_completion_timeout(&g.over, 1));
 	destroy_work_on_stack(&g.work);
+}
+
+/* Publishes a set. When it returns nobody uses the one before. */
+static void slots_publish(struct lodge_vm *vm, struct lodge_slots *slots)
+{
+	struct lodge_slots *old = lodge_slots(vm);
+
+	rcu_assign_pointer(vm->mem.slots, slots);
+	lodge_grace(vm, LODGE_REQ_TLB_FLUSH);
 	kvfree(old);
 }
 

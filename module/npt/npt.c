@@ -142,7 +142,9 @@ static bool protect_leaf(struct walk *w, u64 *ptep, int level)
 		/* A fault may have put a table here: it will see the log. */
 		if ((old & (ENTRY_PRESENT | take)) != (ENTRY_PRESENT | take) ||
 		    entry_is_table(old, level))
-			return false;
+			/* Merging may just have taken it, and TLBs have it still. */
+			return (old & ENTRY_PRESENT) && why == ENTRY_WAS_DIRTY &&
+			       old & ENTRY_WAS_DIRTY;
 	} while (!try_cmpxchg64(ptep, &old, (old & ~take) | why));
 	return true;
 }
@@ -157,8 +159,9 @@ static bool clean_leaf(struct walk *w, u64 *ptep, int level)
 		return false;
 	bit = d->whole ? 1 : BIT_ULL(w->next - w->mask_base);
 	d->huge |= level > 1;
-	if (!w->fmt->ad) {
-		d->written |= bit;
+	/* What is a page's own is left for who asks for pages. */
+	if (!w->fmt->ad || (d->whole && level == 1)) {
+		d->written |= !w->fmt->ad || old & w->fmt->dirty ? bit : 0;
 		return false;
 	}
 	do {
@@ -340,8 +343,8 @@ void lodge_npt_survey(struct lodge_vm *vm, gfn_t start, gfn_t end, u8 *pages)
  * @end: the one after the last
  * @base: the one that bit 0 stands for, if it were one of them; 64 bits are enough
  * @dirty: bits are added; none for what isn't mapped by a 4K leaf that has a dirty bit.
- *	With @dirty->whole the range is of any size, leaves of any size count, and those
- *	that have no dirty bit as written
+ *	With @dirty->whole the range is of any size, leaves of any size count, those
+ *	that have no dirty bit as written; only of large ones it is taken away
  *
  * A CPU that has the page in its TLB sets no bit again: lodge_npt_flush_rest() sees to
  * it, for many at once.

@@ -21,7 +21,7 @@ void vmx_inject_exception(struct lodge_vcpu *vcpu, const struct lodge_exception 
 {
 	struct lodge_context *ctx = vcpu->ctx;
 
-	/* No exception finds a halted CPU: SDM vol. 3C 26.3.1.5. */
+	/* No exception finds a halted CPU: SDM vol. 3C 26.3.1.5. The VMCS is this CPU's here. */
 	if (vcpu->vm->disabled_exits & KVM_X86_DISABLE_EXITS_HLT)
 		vmx_write(GUEST_ACTIVITY_STATE, GUEST_ACTIVITY_ACTIVE);
 	if (e->has_error)
@@ -88,6 +88,7 @@ void vmx_set_int_shadow(struct lodge_vcpu *vcpu, u8 shadow)
 
 	if (likely(!shadow && !(state & both)))
 		return;
+	vmx_unhalt(vcpu);
 	state &= ~both;
 	/* One of the two: 26.3.1.5. */
 	if (shadow & KVM_X86_SHADOW_INT_MOV_SS)

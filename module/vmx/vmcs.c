@@ -133,6 +133,7 @@ void vmx_vcpu_reset(struct lodge_vcpu *vcpu, bool init)
 		vmx_set(ctx, VF_PAT, vcpu->pat);
 		ctx->sw.spec_ctrl = 0;
 	}
+	vmx_unhalt(vcpu);
 	vmx_set(ctx, VF_INTR_STATE, 0);
 	vmx_set(ctx, VF_PENDING_DB, 0);
 	vmx_set(ctx, VF_ENTRY_INFO, 0);
@@ -378,6 +379,8 @@ void vmx_seg_set(struct lodge_vcpu *vcpu, enum lodge_seg seg, const struct kvm_s
 	struct lodge_context *ctx = vcpu->ctx;
 	u32 ar = VMX_AR_UNUSABLE_MASK;
 
+	if (seg == LODGE_SS)
+		vmx_unhalt(vcpu);
 	if (var->present && !var->unusable) {
 		ar = (var->type & VMX_AR_TYPE_MASK) | (var->s & 1) << 4 |
 		     (var->dpl & 3) << VMX_AR_DPL_SHIFT | VMX_AR_P_MASK |

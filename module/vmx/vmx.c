@@ -544,6 +544,10 @@ static void vmx_enter(struct lodge_vcpu *vcpu)
 		wrmsrl(MSR_KERNEL_GS_BASE, ctx->kernel_gs_base);
 		ctx->state_loaded = true;
 	}
+	if (unlikely(ctx->unhalt)) {
+		vmx_write(GUEST_ACTIVITY_STATE, GUEST_ACTIVITY_ACTIVE);
+		ctx->unhalt = false;
+	}
 	vmx_set(ctx, VF_RSP, vcpu->regs[LODGE_RSP]);
 	vmx_user_msrs_load(ctx);
 	vmx_set(ctx, VF_HOST_CR3, __get_current_cr3_fast());

@@ -148,6 +148,7 @@ struct lodge_context {
 
 	struct vmx_perf perf;
 	unsigned long *msr_bitmap;
+	bool unhalt;		/* vmx_unhalt() */
 	u64 *log;			/* of modified pages, NULL without hardware's */
 	bool logging;
 	u16 vpid;			/* 0 without */
@@ -309,6 +310,17 @@ void vmx_requeue(struct lodge_vcpu *vcpu);
 int vmx_msr_init(struct lodge_vcpu *vcpu);
 void vmx_msr_intercept(struct lodge_vcpu *vcpu, u32 msr, bool read, bool write);
 void vmx_msr_filter(struct lodge_vcpu *vcpu);
+
+/*
+ * A guest that halted without an exit (KVM_X86_DISABLE_EXITS_HLT) is still halted at the
+ * next entry. With other registers it isn't, and some it may not have: SDM vol. 3C 26.3.1.5.
+ */
+static inline void vmx_unhalt(struct lodge_vcpu *vcpu)
+{
+	if (unlikely(vcpu->vm->disabled_exits & KVM_X86_DISABLE_EXITS_HLT))
+		vcpu->ctx->unhalt = true;
+}
+
 int vmx_msr_get(struct lodge_vcpu *vcpu, u32 index, u64 *data);
 int vmx_msr_set(struct lodge_vcpu *vcpu, u32 index, u64 data, bool host);
 bool vmx_msr_exists(u32 index);

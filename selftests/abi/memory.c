@@ -886,6 +886,37 @@ TEST(dense)
 	}
 }
 
+/* Beside it there are pages of 4K: they are looked at up to where it begins. */
+TEST(dense_beside)
+{
+	const unsigned int n = 1536;
+	uint8_t page[PAGE];
+	struct guest g;
+	uint64_t others;
+	unsigned int i;
+	int fd;
+
+	need_lodge();
+	g = guest_new(n * PAGE, "beside");
+	fd = OK(ioctl(g.vm->fd, KVM_GET_STATS_FD, 0));
+	peek(&g, 0);
+	others = stats_value(fd, "pages_2m");
+	for (i = 0; i < n; i += 512)
+		poke(&g, i * PAGE, 1);
+	for (i = 0; i < n; i++) {
+		fill(page, i);
+		OK(pwrite(g.fd, page, PAGE, i * PAGE));
+	}
+	OK(madvise(g.m + 3 * PAGE, PAGE, MADV_REMOVE));
+	CHECK_EQ(merge(g.fd), 0);
+	CHECK_EQ(stats_value(fd, "pages_2m"), others + 2);
+	poke(&g, 500 * PAGE, 500);
+	CHECK_EQ(merge(g.fd), 0);
+	CHECK_EQ(stats_value(fd, "pages_2m"), others + 2);
+	CHECK_EQ(peek(&g, 500 * PAGE), 500);
+	close(fd);
+}
+
 /* The scan leaves it, too, written or not, and looks at it less and less often. */
 TEST_TIMEOUT(dense_by_itself, 60)
 {

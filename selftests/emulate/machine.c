@@ -222,6 +222,11 @@ static int m_get_msr(struct lodge_emul *c, u32 nr, u64 *val)
 	return LODGE_EMUL_OK;
 }
 
+static bool m_msr_allowed(struct lodge_emul *c, u32 nr, bool write)
+{
+	return true;
+}
+
 static int m_set_msr(struct lodge_emul *c, u32 nr, u64 val)
 {
 	u64 *p = msr(of(c), nr);
@@ -279,7 +284,7 @@ const struct lodge_emul_ops machine_ops = {
 	.get_dt = m_get_dt, .set_dt = m_set_dt,
 	.get_cr = m_get_cr, .set_cr = m_set_cr,
 	.get_dr = m_get_dr, .set_dr = m_set_dr,
-	.get_msr = m_get_msr, .set_msr = m_set_msr,
+	.get_msr = m_get_msr, .set_msr = m_set_msr, .msr_allowed = m_msr_allowed,
 	.set_xcr = m_set_xcr, .cpuid = m_cpuid, .misc = m_misc,
 	.get_simd = m_get_simd, .set_simd = m_set_simd,
 };
