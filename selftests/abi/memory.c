@@ -1049,18 +1049,21 @@ TEST_TIMEOUT(churn, 120)
 	struct guest g;
 	pthread_t t;
 	int i, swap;
+	bool packs;
 
 	need_lodge();
 	swap = swap_begin(n);
 	/* What is compressed stays so. */
 	parameter("pool_percent", "100");
 	g = guest_new((n + 16) * PAGE, "churn");
+	packs = !try_reclaim(g.fd, 0, 0);
 	vcpu_jump(g.v, G_churn);
 	vcpu_args(g.v, AT, n);
 	vcpu_interruptible(g.v);
 	OK(-pthread_create(&t, NULL, run_churn, g.v));
 	/* On a busy host the guest comes to write less often. */
-	for (i = 0; i < 200 || d.merged <= 100 || d.broken <= 50 || !info.swapped_in; i++) {
+	for (i = 0; i < 200 || d.merged <= 100 || d.broken <= 50 || !info.swapped_in ||
+	     (packs && !info.decompressed); i++) {
 		merge(g.fd);
 		if (i % 3)
 			try_reclaim(g.fd, n / 2, i % 4 ? 0 : LODGE_RECLAIM_SWAP);
@@ -1096,8 +1099,6 @@ TEST_TIMEOUT(churn, 120)
 	OK(ftruncate(g.fd, 0));
 	OK(swap_set(-1));
 	close(swap);
-	CHECK(try_reclaim(g.fd, 0, 0) || info.decompressed > 0,
-	      "%llu compressed, %llu came back", info.compressed, info.decompressed);
 }
 
 /* Nearly all of a page is alike, and the rest says which one it is. */
