@@ -265,6 +265,17 @@ static __u64 *gpr(struct kvm_regs *r, unsigned int i)
 	return order[i];
 }
 
+/* The tag word as it is written to memory by FSAVE: 3 is empty, and all else is 0 here. */
+static uint16_t tags(uint8_t used)
+{
+	uint16_t word = 0;
+	int i;
+
+	for (i = 0; i < 8; i++)
+		word |= (used >> i & 1 ? 0 : 3) << 2 * i;
+	return word;
+}
+
 /** debug_get_regs() - those of a vCPU, all resting; false if they can't be had. */
 bool debug_get_regs(struct vm *vm, unsigned int cpu, struct debug_regs *regs)
 {
@@ -282,7 +293,7 @@ bool debug_get_regs(struct vm *vm, unsigned int cpu, struct debug_regs *regs)
 		.eflags = r.rflags,
 		.seg = { s.cs.selector, s.ss.selector, s.ds.selector, s.es.selector,
 			 s.fs.selector, s.gs.selector },
-		.fpu = { f.fcw, f.fsw, f.ftwx, 0, f.last_ip, 0, f.last_dp, f.last_opcode },
+		.fpu = { f.fcw, f.fsw, tags(f.ftwx), 0, f.last_ip, 0, f.last_dp, f.last_opcode },
 		.mxcsr = f.mxcsr,
 		.fs_base = s.fs.base,
 		.gs_base = s.gs.base,
@@ -318,7 +329,9 @@ bool debug_set_regs(struct vm *vm, unsigned int cpu, const struct debug_regs *re
 		*gpr(&r, i) = regs->gpr[i];
 	f.fcw = regs->fpu[0];
 	f.fsw = regs->fpu[1];
-	f.ftwx = regs->fpu[2];
+	f.ftwx = 0;
+	for (i = 0; i < 8; i++)
+		f.ftwx |= ((regs->fpu[2] >> 2 * i & 3) != 3) << i;
 	f.mxcsr = regs->mxcsr;
 	for (i = 0; i < 8; i++)
 		memcpy(f.fpr[i], regs->st[i], sizeof(regs->st[i]));

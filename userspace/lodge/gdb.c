@@ -455,10 +455,10 @@ static void query(const char *p)
 
 static void select_thread(const char *p)
 {
-	bool registers = *p++ == 'g';
+	bool registers = *p == 'g';
 	int cpu;
 
-	if (!thread(&p, &cpu)) {
+	if (!*p++ || !thread(&p, &cpu)) {
 		reply("E01");
 		return;
 	}

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include "loop.h"
@@ -39,6 +40,19 @@ void event_clear(int fd)
 {
 	uint64_t count;
 	ssize_t n = read(fd, &count, sizeof(count));
+
+	(void)n;
+}
+
+/**
+ * event_take() - the same for one that others have, too, who may make a read of it wait,
+ * or have taken it already.
+ */
+void event_take(int fd)
+{
+	uint64_t count;
+	struct iovec iov = { &count, sizeof(count) };
+	ssize_t n = preadv2(fd, &iov, 1, -1, RWF_NOWAIT);
 
 	(void)n;
 }

@@ -34,5 +34,6 @@ void loop_run(struct loop *loop);
 int event_create(void);
 void event_signal(int fd);
 void event_clear(int fd);
+void event_take(int fd);
 
 #endif

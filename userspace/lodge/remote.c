@@ -174,6 +174,7 @@ static int begin(struct remote *r)
 	unsigned int i;
 
 	r->served = false;
+	vhost_user_patience(&r->vu);
 	if (vhost_user_set_features(&r->vu, 1ULL << VIRTIO_F_VERSION_1 |
 				    (r->dev.acked & r->dev.offered & r->vu.features &
 				     ~(1ULL << VIRTIO_RING_F_EVENT_IDX))) ||
@@ -199,7 +200,9 @@ static int begin(struct remote *r)
 /* What it offers; later ones have to be as good as the first. */
 static int accept_config(struct remote *r, bool first)
 {
-	uint64_t needed = r->dev.acked & r->kind->features;
+	/* The driver may know what was offered, and go by it later. */
+	uint64_t needed = r->dev.offered &
+			  (r->kind->features | 1ULL << VIRTIO_RING_F_INDIRECT_DESC);
 	struct virtio_blk_config blk = { 0 };
 
 	if (!first && (r->vu.features & needed) != needed) {
@@ -215,6 +218,9 @@ static int accept_config(struct remote *r, bool first)
 			 "it is a disk of another size");
 		return -1;
 	}
+	/* A chain is taken as a whole. */
+	if (blk.seg_max > VQ_MAX_IOV - 2)
+		blk.seg_max = VQ_MAX_IOV - 2;
 	r->config.blk = blk;
 	return 0;
 }
@@ -244,6 +250,19 @@ out:
 	pthread_mutex_unlock(&r->dev.lock);
 }
 
+static void collect(struct remote *r, struct remote_queue *q);
+
+/* What it did before it ended is done. */
+static void ended(struct remote *r)
+{
+	unsigned int i;
+
+	for (i = 0; i < r->kind->ops.queues && r->running; i++)
+		if (r->queue[i].relay.vq->enabled && r->vu.fd >= 0)
+			collect(r, &r->queue[i]);
+	lose(r, NULL);
+}
+
 /* It says something without having been asked, or nothing any more. */
 static void on_hangup(void *arg)
 {
@@ -257,7 +276,7 @@ static void on_hangup(void *arg)
 		if (n > 0)
 			lose(r, "it talks without being asked");
 		else if (!n || (errno != EAGAIN && errno != EINTR))
-			lose(r, NULL);
+			ended(r);
 	}
 	pthread_mutex_unlock(&r->dev.lock);
 }
@@ -282,7 +301,7 @@ static void on_call(void *arg)
 	struct remote *r = q->remote;
 
 	pthread_mutex_lock(&r->dev.lock);
-	event_clear(q->call.fd);
+	event_take(q->call.fd);
 	if (r->running && r->vu.fd >= 0)
 		collect(r, q);
 	pthread_mutex_unlock(&r->dev.lock);
@@ -349,7 +368,7 @@ static void drain(struct remote *r, struct remote_queue *q)
 					 { r->vu.fd, POLLIN, 0 } };
 
 		poll(call, ARRAY_SIZE(call), RETRY_MS);
-		event_clear(q->call.fd);
+		event_take(q->call.fd);
 		collect(r, q);
 		if (call[1].revents)
 			lose(r, NULL);
@@ -363,12 +382,11 @@ static void remote_stop(struct virtio_dev *dev)
 	struct remote *r = container_of(dev, struct remote, dev);
 	unsigned int i;
 
-	if (!r->running)
-		return;
-	for (i = 0; i < r->kind->ops.queues; i++) {
+	for (i = 0; i < r->kind->ops.queues && r->running; i++) {
 		if (!r->queue[i].relay.vq->enabled)
 			continue;
 		drain(r, &r->queue[i]);
+		vhost_user_patience(&r->vu);
 		if (r->vu.fd >= 0 && vhost_user_stop_ring(&r->vu, i))
 			lose(r, r->vu.why);
 	}

@@ -130,22 +130,30 @@ static int hear(struct vhost_user *vu, void *buf, size_t len, uint64_t until)
 	return 0;
 }
 
+/**
+ * vhost_user_patience() - all answers from here on have to come within the patience
+ * that there is with it, together.
+ */
+void vhost_user_patience(struct vhost_user *vu)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	vu->until = now.tv_sec * 1000ULL + now.tv_nsec / 1000000 + vhost_user_patience_ms;
+}
+
 /* The answer to @request, of exactly @size bytes. */
 static int answer(struct vhost_user *vu, uint32_t request, void *body, uint32_t size)
 {
-	struct timespec now;
 	struct header h;
-	uint64_t until;
 
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	until = now.tv_sec * 1000ULL + now.tv_nsec / 1000000 + vhost_user_patience_ms;
-	if (hear(vu, &h, sizeof(h), until))
+	if (hear(vu, &h, sizeof(h), vu->until))
 		return -1;
 	if (h.request != request || (h.flags & 7) != (FLAG_VERSION | FLAG_REPLY) ||
 	    h.size != size)
 		return fail(vu, "it answered message %u by %u, flags 0x%x, %u bytes", request,
 			    h.request, h.flags, h.size);
-	return hear(vu, body, size, until);
+	return hear(vu, body, size, vu->until);
 }
 
 static int ask_u64(struct vhost_user *vu, uint32_t request, uint64_t *value)
@@ -209,6 +217,7 @@ int vhost_user_connect(struct vhost_user *vu, const char *path)
 	int err;
 
 	*vu = (struct vhost_user){ .fd = -1 };
+	vhost_user_patience(vu);
 	if (strlen(path) >= sizeof(addr.sun_path)) {
 		errno = ENAMETOOLONG;
 		return fail(vu, "the name of a socket has to be shorter than %zu bytes",

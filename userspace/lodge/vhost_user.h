@@ -18,6 +18,7 @@ struct vhost_user {
 	int fd;
 	uint64_t features;
 	uint64_t extras;
+	uint64_t until;
 	char why[160];
 };
 
@@ -39,6 +40,7 @@ struct vhost_user_ring {
 
 extern unsigned int vhost_user_patience_ms;
 
+void vhost_user_patience(struct vhost_user *vu);
 int vhost_user_connect(struct vhost_user *vu, const char *path);
 int vhost_user_get_config(struct vhost_user *vu, void *config, uint32_t size);
 int vhost_user_set_features(struct vhost_user *vu, uint64_t features);
