@@ -1052,11 +1052,11 @@ TEST_TIMEOUT(churn, 120)
 	bool packs;
 
 	need_lodge();
+	g = guest_new((n + 16) * PAGE, "churn");
+	packs = !try_reclaim(g.fd, 0, 0);
 	swap = swap_begin(n);
 	/* What is compressed stays so. */
 	parameter("pool_percent", "100");
-	g = guest_new((n + 16) * PAGE, "churn");
-	packs = !try_reclaim(g.fd, 0, 0);
 	vcpu_jump(g.v, G_churn);
 	vcpu_args(g.v, AT, n);
 	vcpu_interruptible(g.v);

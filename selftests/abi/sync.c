@@ -52,12 +52,12 @@ TEST(in)
 	want_io(v, true, 0x10, 1, 1);
 	CHECK_EQ(run->s.regs.regs.rbx, 2);
 	run->s.regs.regs.rbx = 0x40;
-	run->s.regs.sregs.cr2 = 0x1234;
+	run->s.regs.sregs.gs.base = 0x1234;
 	run->kvm_dirty_regs = KVM_SYNC_X86_REGS | KVM_SYNC_X86_SREGS;
 	want_io(v, true, 0x10, 1, 1);
 	CHECK_EQ(run->kvm_dirty_regs, 0);
 	CHECK_EQ(run->s.regs.regs.rbx, 0x41);
-	CHECK_EQ(vcpu_sregs(v).cr2, 0x1234);
+	CHECK_EQ(vcpu_sregs(v).gs.base, 0x1234);
 	run->s.regs.regs.rbx = 0x50;
 	want_io(v, true, 0x10, 1, 1);
 	CHECK_EQ(run->s.regs.regs.rbx, 0x42);
