@@ -182,7 +182,7 @@ static void batch_add(struct lodge_vm *vm, struct batch *b, u32 id, u64 offset)
 	}
 	/* First the bit: who writes after it has been caught goes into a ring. */
 	clear_bit(offset, slot->dirty);
-	smp_mb__after_atomic();
+	smp_mb__after_atomic();	/* the bit before the protection: lodge_slot_dirtied() */
 	b->mask |= BIT(offset - b->first);
 }
 
