@@ -66,7 +66,7 @@ static long disable_exits(struct lodge_vm *vm, u64 exits)
 	if (exits & ~(u64)exits_to_disable())
 		return ret;
 	mutex_lock(&vm->lock);
-	if (!(vm->nr_vcpus + vm->nr_creating)) {
+	if (!lodge_vm_vcpus(vm)) {
 		vm->disabled_exits |= exits;
 		ret = 0;
 	}

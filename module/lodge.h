@@ -279,6 +279,12 @@ void lodge_vm_get(struct lodge_vm *vm);
 void lodge_vm_put(struct lodge_vm *vm);
 void lodge_vm_kill(struct lodge_vm *vm, const char *why);
 
+/* vCPUs that there are or will be, with vm->lock held: what is fixed with the first is. */
+static inline unsigned int lodge_vm_vcpus(const struct lodge_vm *vm)
+{
+	return vm->nr_vcpus + vm->nr_creating;
+}
+
 static inline bool lodge_request_test(const struct lodge_vcpu *vcpu,
 				      enum lodge_request req)
 {

@@ -402,7 +402,7 @@ static int vcpu_claim(struct lodge_vm *vm, u32 id)
 	mutex_lock(&vm->lock);
 	if (!vm->max_vcpu_id)
 		vm->max_vcpu_id = LODGE_MAX_VCPU_ID;
-	if (vm->nr_vcpus + vm->nr_creating >= LODGE_MAX_VCPUS ||
+	if (lodge_vm_vcpus(vm) >= LODGE_MAX_VCPUS ||
 	    id >= vm->max_vcpu_id)
 		ret = -EINVAL;
 	else if (test_and_set_bit(id, vm->vcpu_ids))

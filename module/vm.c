@@ -146,7 +146,7 @@ static long vm_set_identity_map(struct lodge_vm *vm, unsigned long arg)
 	if (copy_from_user(&addr, (void __user *)arg, sizeof(addr)))
 		return -EFAULT;
 	mutex_lock(&vm->lock);
-	if (vm->nr_vcpus + vm->nr_creating)
+	if (lodge_vm_vcpus(vm))
 		ret = -EINVAL;
 	else
 		vm->identity_map_addr = addr;
@@ -183,7 +183,7 @@ static long vm_set_boot_cpu(struct lodge_vm *vm, unsigned long arg)
 	long ret = 0;
 
 	mutex_lock(&vm->lock);
-	if (vm->nr_vcpus + vm->nr_creating)
+	if (lodge_vm_vcpus(vm))
 		ret = -EBUSY;
 	else
 		vm->bsp_id = arg;

@@ -20,7 +20,7 @@ static int create_irqchip(struct lodge_vm *vm, void *arg)
 	mutex_lock(&vm->lock);
 	if (irq->in_kernel)
 		ret = -EEXIST;
-	else if (vm->nr_vcpus || vm->nr_creating)
+	else if (lodge_vm_vcpus(vm))
 		ret = -EINVAL;
 	if (ret)
 		goto out;
@@ -59,7 +59,7 @@ int lodge_irq_split(struct lodge_vm *vm, u64 pins)
 		return -EINVAL;
 	mutex_lock(&vm->lock);
 	/* Chips that an attempt at KVM_CREATE_IRQCHIP left behind stay what they are. */
-	if (irq->in_kernel || irq->pic || vm->nr_vcpus || vm->nr_creating)
+	if (irq->in_kernel || irq->pic || lodge_vm_vcpus(vm))
 		goto out;
 	mutex_lock(&irq->lock);
 	ret = lodge_routing_set(vm, NULL, 0);

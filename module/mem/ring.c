@@ -59,7 +59,7 @@ int lodge_ring_enable(struct lodge_vm *vm, u64 bytes)
 	mutex_lock(&vm->lock);
 	mutex_lock(&vm->mem.lock);
 	/* What is logged already is in bitmaps. */
-	if (!vm->mem.ring && !vm->mem.logged && !(vm->nr_vcpus + vm->nr_creating)) {
+	if (!vm->mem.ring && !vm->mem.logged && !lodge_vm_vcpus(vm)) {
 		vm->mem.ring = bytes / sizeof(struct kvm_dirty_gfn);
 		ret = 0;
 	}
