@@ -5,11 +5,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/pci_regs.h>
 #include <linux/virtio_balloon.h>
-#include <linux/virtio_config.h>
-#include <linux/virtio_pci.h>
-#include <linux/virtio_ring.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,12 +13,14 @@
 #include <unistd.h>
 
 #include "../../../uapi/lodge.h"
-#include "lodge.h"
-#include "pci.h"
+#include "driver.h"
 #include "tap.h"
 
 #define SIZE	64
 #define RINGS	0x100000	/* one queue's every 64K */
+#define DESC(q)	(RINGS + 0x10000 * (q))
+#define AVAIL(q) (DESC(q) + 0x4000)
+#define USED(q)	(DESC(q) + 0x8000)
 #define PFNS	0x200000
 #define STATS_AT 0x210000
 #define FREE	0x400000	/* a part that is given up and comes back */
@@ -35,8 +33,6 @@
 
 enum { INFLATE, DEFLATE, STATS, HINTS, REPORTING };
 
-static struct vm vm;
-static uint32_t bar, port;
 static int control[2];
 static struct ring {
 	struct vring_desc *desc;
@@ -73,82 +69,19 @@ int ioctl(int fd, unsigned long cmd, ...)
 	return 0;
 }
 
-static uint64_t get(unsigned int off, unsigned int size)
-{
-	uint64_t v = 0;
-
-	bus_access(&vm.mmio, bar + off, &v, size, false);
-	return v;
-}
-
-static void set(unsigned int off, uint64_t v, unsigned int size)
-{
-	bus_access(&vm.mmio, bar + off, &v, size, true);
-}
-
-static uint32_t config(unsigned int reg)
-{
-	uint32_t v;
-
-	bus_access(&vm.mmio, PCI_ECAM_BASE + (SLOT << 15) + reg, &v, 4, false);
-	return v;
-}
-
-static void start_queue(unsigned int q)
-{
-	uint64_t at = RINGS + q * 0x10000;
-
-	memset(ring[q].desc, 0, 16 * SIZE);
-	memset(ring[q].avail, 0, 6 + 2 * SIZE);
-	memset((void *)ring[q].used, 0, 6 + 8 * SIZE);
-	ring[q].done = 0;
-	set(VIRTIO_PCI_COMMON_Q_SELECT, q, 2);
-	set(VIRTIO_PCI_COMMON_Q_SIZE, SIZE, 2);
-	set(VIRTIO_PCI_COMMON_Q_DESCLO, at, 8);
-	set(VIRTIO_PCI_COMMON_Q_AVAILLO, at + 0x4000, 8);
-	set(VIRTIO_PCI_COMMON_Q_USEDLO, at + 0x8000, 8);
-	set(VIRTIO_PCI_COMMON_Q_ENABLE, 1, 2);
-}
-
 /* Reset the balloon and bring it up, as a driver does. */
 static uint64_t start(uint64_t features, uint32_t poison)
 {
-	uint8_t on = PCI_COMMAND_IO | PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER;
-	uint64_t offered;
+	uint64_t offered = negotiate(SLOT, features | 1ULL << VIRTIO_F_VERSION_1);
 	unsigned int q;
 
-	features |= 1ULL << VIRTIO_F_VERSION_1;
-	bus_access(&vm.mmio, PCI_ECAM_BASE + (SLOT << 15) + PCI_COMMAND, &on,
-		   1, true);
-	bar = config(PCI_BASE_ADDRESS_0);
-	port = config(PCI_BASE_ADDRESS_1) & ~3u;
-	set(VIRTIO_PCI_COMMON_STATUS, 0, 1);
-	set(VIRTIO_PCI_COMMON_DFSELECT, 0, 4);
-	offered = get(VIRTIO_PCI_COMMON_DF, 4);
-	set(VIRTIO_PCI_COMMON_GFSELECT, 0, 4);
-	set(VIRTIO_PCI_COMMON_GF, features, 4);
-	set(VIRTIO_PCI_COMMON_GFSELECT, 1, 4);
-	set(VIRTIO_PCI_COMMON_GF, features >> 32, 4);
-	set(VIRTIO_PCI_COMMON_STATUS, VIRTIO_CONFIG_S_FEATURES_OK, 1);
 	set(CONFIG + 12, poison, 4);
-	for (q = 0; q < NQUEUES; q++)
-		start_queue(q);
-	set(VIRTIO_PCI_COMMON_STATUS, VIRTIO_CONFIG_S_FEATURES_OK |
-	    VIRTIO_CONFIG_S_DRIVER_OK, 1);
+	for (q = 0; q < NQUEUES; q++) {
+		enable_queue(q, SIZE, DESC(q), AVAIL(q), USED(q));
+		ring[q].done = 0;
+	}
+	driver_ok();
 	return offered;
-}
-
-static void kick(unsigned int q)
-{
-	uint16_t word = q;
-
-	__sync_synchronize();
-	bus_access(&vm.pio, port + 2 * q, &word, 2, true);
-}
-
-static bool broken(void)
-{
-	return get(VIRTIO_PCI_COMMON_STATUS, 1) & VIRTIO_CONFIG_S_NEEDS_RESET;
 }
 
 /* Wait until the request is done, for @ms at most. */
@@ -502,11 +435,9 @@ int main(void)
 	/* What is counted are pages of 4K. */
 	madvise(vm.mem.region[0].host, MEMORY, MADV_NOHUGEPAGE);
 	for (q = 0; q < NQUEUES; q++) {
-		uint64_t at = RINGS + q * 0x10000;
-
-		ring[q].desc = mem_ptr(&vm.mem, at, 16 * SIZE);
-		ring[q].avail = mem_ptr(&vm.mem, at + 0x4000, 6 + 2 * SIZE);
-		ring[q].used = mem_ptr(&vm.mem, at + 0x8000, 6 + 8 * SIZE);
+		ring[q].desc = mem_ptr(&vm.mem, DESC(q), 16 * SIZE);
+		ring[q].avail = mem_ptr(&vm.mem, AVAIL(q), 6 + 2 * SIZE);
+		ring[q].used = mem_ptr(&vm.mem, USED(q), 6 + 8 * SIZE);
 	}
 	pci_create(&vm);
 	balloon_create(&vm, &balloon);

@@ -4,18 +4,12 @@
  * one, and one that writes random bytes into its queue.
  */
 #include <fcntl.h>
-#include <linux/pci_regs.h>
 #include <linux/virtio_blk.h>
-#include <linux/virtio_config.h>
-#include <linux/virtio_pci.h>
-#include <linux/virtio_ring.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
-#include "lodge.h"
-#include "pci.h"
+#include "driver.h"
 #include "tap.h"
 
 #define SIZE	64
@@ -28,80 +22,20 @@
 #define SECTORS	2048
 #define CONFIG	0x2000	/* in BAR 0 */
 
-static struct vm vm;
-static uint32_t bar, port;	/* of the disk in use */
 static uint16_t done_idx;
 static struct vring_desc *desc;
 static struct vring_avail *avail;
 static volatile struct vring_used *used;
 
-static uint64_t get(unsigned int off, unsigned int size)
-{
-	uint64_t v = 0;
-
-	bus_access(&vm.mmio, bar + off, &v, size, false);
-	return v;
-}
-
-static void set(unsigned int off, uint64_t v, unsigned int size)
-{
-	bus_access(&vm.mmio, bar + off, &v, size, true);
-}
-
-static uint32_t config(unsigned int slot, unsigned int reg)
-{
-	uint32_t v;
-
-	bus_access(&vm.mmio, PCI_ECAM_BASE + (slot << 15) + reg, &v, 4, false);
-	return v;
-}
-
 /* Reset the disk in @slot and bring it up, as a driver does. */
 static uint64_t start(unsigned int slot, uint64_t features)
 {
-	uint8_t on = PCI_COMMAND_IO | PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER;
-	uint64_t offered;
+	uint64_t offered = negotiate(slot, features);
 
-	bus_access(&vm.mmio, PCI_ECAM_BASE + (slot << 15) + PCI_COMMAND, &on,
-		   1, true);
-	bar = config(slot, PCI_BASE_ADDRESS_0);
-	port = config(slot, PCI_BASE_ADDRESS_1) & ~3u;
-	set(VIRTIO_PCI_COMMON_STATUS, 0, 1);
-	set(VIRTIO_PCI_COMMON_DFSELECT, 0, 4);
-	offered = get(VIRTIO_PCI_COMMON_DF, 4);
-	set(VIRTIO_PCI_COMMON_DFSELECT, 1, 4);
-	offered |= get(VIRTIO_PCI_COMMON_DF, 4) << 32;
-	set(VIRTIO_PCI_COMMON_GFSELECT, 0, 4);
-	set(VIRTIO_PCI_COMMON_GF, features, 4);
-	set(VIRTIO_PCI_COMMON_GFSELECT, 1, 4);
-	set(VIRTIO_PCI_COMMON_GF, features >> 32, 4);
-	set(VIRTIO_PCI_COMMON_STATUS, VIRTIO_CONFIG_S_FEATURES_OK, 1);
-	memset(desc, 0, 16 * SIZE);
-	memset(avail, 0, 6 + 2 * SIZE);
-	memset((void *)used, 0, 6 + 8 * SIZE);
+	enable_queue(0, SIZE, DESC, AVAIL, USED);
 	done_idx = 0;
-	set(VIRTIO_PCI_COMMON_Q_SELECT, 0, 2);
-	set(VIRTIO_PCI_COMMON_Q_SIZE, SIZE, 2);
-	set(VIRTIO_PCI_COMMON_Q_DESCLO, DESC, 4);
-	set(VIRTIO_PCI_COMMON_Q_AVAILLO, AVAIL, 4);
-	set(VIRTIO_PCI_COMMON_Q_USEDLO, USED, 8);
-	set(VIRTIO_PCI_COMMON_Q_ENABLE, 1, 2);
-	set(VIRTIO_PCI_COMMON_STATUS, VIRTIO_CONFIG_S_FEATURES_OK |
-	    VIRTIO_CONFIG_S_DRIVER_OK, 1);
+	driver_ok();
 	return offered;
-}
-
-static void kick(void)
-{
-	uint16_t q = 0;
-
-	__sync_synchronize();
-	bus_access(&vm.pio, port, &q, 2, true);
-}
-
-static bool broken(void)
-{
-	return get(VIRTIO_PCI_COMMON_STATUS, 1) & VIRTIO_CONFIG_S_NEEDS_RESET;
 }
 
 /* Wait, for three seconds at most, until @n requests are done. */
@@ -154,7 +88,7 @@ static int request(uint32_t type, uint64_t sector, uint32_t len)
 			 (in ? VRING_DESC_F_WRITE : 0));
 	put_desc(len ? 2 : 1, STATUS, 1, VRING_DESC_F_WRITE);
 	offer(0);
-	kick();
+	kick(0);
 	return wait_done(1) ? *(volatile uint8_t *)status : -1;
 }
 
@@ -208,14 +142,14 @@ static void test_framing(void)
 	put_desc(2, DATA + 507, 533, VRING_DESC_F_NEXT);
 	put_desc(3, STATUS, 1, VRING_DESC_F_WRITE);
 	offer(0);
-	kick();
+	kick(0);
 	check(wait_done(1), "a write in buffers cut anywhere");
 	header(VIRTIO_BLK_T_IN, 1);
 	put_desc(0, HDR, 16, VRING_DESC_F_NEXT);
 	put_desc(1, DATA, 1025, VRING_DESC_F_WRITE);
 	memset(data, 0xee, 1025);
 	offer(0);
-	kick();
+	kick(0);
 	check(wait_done(1) && data[0] == 'y' && data[1023] == 'y' &&
 	      data[1024] == 0, "data and status in one buffer");
 }
@@ -243,7 +177,7 @@ static void test_careless(void)
 	      "a discard of half a range");
 	put_desc(0, HDR, 8, 0);
 	offer(0);
-	kick();
+	kick(0);
 	check(!wait_done(1) && broken(), "no status, and the device is broken");
 	set(VIRTIO_PCI_COMMON_Q_USEDHI, 0xffffffff, 4);
 	set(VIRTIO_PCI_COMMON_Q_ENABLE, 1, 2);
@@ -296,7 +230,7 @@ static void test_reset_in_flight(void)
 			put_desc(i + 2, STATUS, 1, VRING_DESC_F_WRITE);
 			offer(i);
 		}
-		kick();
+		kick(0);
 		if (round & 1)
 			usleep(100);
 		set(VIRTIO_PCI_COMMON_STATUS, 0, 1);
@@ -328,7 +262,7 @@ static void test_random(void)
 		avail->idx = random() % 4 ? random() % SIZE : random();
 		for (i = 0; i < SIZE; i++)
 			avail->ring[i] = random() % (SIZE + 1);
-		kick();
+		kick(0);
 		if (round % 16 == 0)
 			usleep(500);
 	}

@@ -6,18 +6,13 @@
  */
 #include <arpa/inet.h>
 #include <fcntl.h>
-#include <linux/pci_regs.h>
-#include <linux/virtio_pci.h>
-#include <linux/virtio_ring.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "lodge.h"
+#include "driver.h"
 #include "net.h"
-#include "pci.h"
 #include "tap.h"
 
 #define SIZE	16
@@ -34,9 +29,6 @@
 #define MERGE	(1ULL << VIRTIO_NET_F_MRG_RXBUF)
 #define FRAME	1000
 
-static struct vm vm;
-static unsigned int slot;
-static uint32_t bar, port;
 static int wire;	/* the other end */
 static uint8_t frame[70000];
 
@@ -60,67 +52,16 @@ static uint8_t *data(unsigned int off)
 	return mem_ptr(&vm.mem, DATA + off, 1);
 }
 
-static uint64_t get(unsigned int off, unsigned int size)
+/* Reset the device in @slot and bring it up, with @queues of them, as a driver does. */
+static uint64_t start(unsigned int slot, uint64_t features, unsigned int queues)
 {
-	uint64_t v = 0;
-
-	bus_access(&vm.mmio, bar + off, &v, size, false);
-	return v;
-}
-
-static void set(unsigned int off, uint64_t v, unsigned int size)
-{
-	bus_access(&vm.mmio, bar + off, &v, size, true);
-}
-
-static uint32_t config(unsigned int reg)
-{
-	uint32_t v;
-
-	bus_access(&vm.mmio, PCI_ECAM_BASE + (slot << 15) + reg, &v, 4, false);
-	return v;
-}
-
-/* Reset the device in @n and bring it up, with @queues of them, as a driver does. */
-static uint64_t start(unsigned int n, uint64_t features, unsigned int queues)
-{
-	uint8_t on = PCI_COMMAND_IO | PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER;
-	uint64_t offered;
+	uint64_t offered = negotiate(slot, features);
 	unsigned int q;
 
-	slot = n;
-	bus_access(&vm.mmio, PCI_ECAM_BASE + (slot << 15) + PCI_COMMAND, &on, 1, true);
-	bar = config(PCI_BASE_ADDRESS_0);
-	port = config(PCI_BASE_ADDRESS_1) & ~3u;
-	set(VIRTIO_PCI_COMMON_STATUS, 0, 1);
-	set(VIRTIO_PCI_COMMON_DFSELECT, 0, 4);
-	offered = get(VIRTIO_PCI_COMMON_DF, 4);
-	set(VIRTIO_PCI_COMMON_DFSELECT, 1, 4);
-	offered |= get(VIRTIO_PCI_COMMON_DF, 4) << 32;
-	set(VIRTIO_PCI_COMMON_GFSELECT, 0, 4);
-	set(VIRTIO_PCI_COMMON_GF, features, 4);
-	set(VIRTIO_PCI_COMMON_GFSELECT, 1, 4);
-	set(VIRTIO_PCI_COMMON_GF, features >> 32, 4);
-	set(VIRTIO_PCI_COMMON_STATUS, VIRTIO_CONFIG_S_FEATURES_OK, 1);
-	for (q = 0; q < queues; q++) {
-		memset(desc(q), 0, 16 * SIZE);
-		memset(avail(q), 0, 6 + 2 * SIZE);
-		memset((void *)used(q), 0, 6 + 8 * SIZE);
-		set(VIRTIO_PCI_COMMON_Q_SELECT, q, 2);
-		set(VIRTIO_PCI_COMMON_Q_SIZE, SIZE, 2);
-		set(VIRTIO_PCI_COMMON_Q_DESCLO, DESC(q), 4);
-		set(VIRTIO_PCI_COMMON_Q_AVAILLO, AVAIL(q), 4);
-		set(VIRTIO_PCI_COMMON_Q_USEDLO, USED(q), 4);
-		set(VIRTIO_PCI_COMMON_Q_ENABLE, 1, 2);
-	}
-	set(VIRTIO_PCI_COMMON_STATUS, VIRTIO_CONFIG_S_FEATURES_OK |
-	    VIRTIO_CONFIG_S_DRIVER_OK, 1);
+	for (q = 0; q < queues; q++)
+		enable_queue(q, SIZE, DESC(q), AVAIL(q), USED(q));
+	driver_ok();
 	return offered;
-}
-
-static bool broken(void)
-{
-	return get(VIRTIO_PCI_COMMON_STATUS, 1) & VIRTIO_CONFIG_S_NEEDS_RESET;
 }
 
 static void put_desc(unsigned int q, unsigned int i, uint64_t addr, uint32_t len,
@@ -131,13 +72,10 @@ static void put_desc(unsigned int q, unsigned int i, uint64_t addr, uint32_t len
 
 static void offer(unsigned int q, uint16_t head)
 {
-	uint16_t n = q;
-
 	avail(q)->ring[avail(q)->idx % SIZE] = head;
 	__sync_synchronize();
 	avail(q)->idx++;
-	__sync_synchronize();
-	bus_access(&vm.pio, port + 2 * q, &n, 2, true);
+	kick(q);
 }
 
 /* Within three seconds, unless the device is broken by then. */

@@ -5,10 +5,8 @@
  */
 #include <errno.h>
 #include <linux/fuse.h>
-#include <linux/pci_regs.h>
 #include <linux/vhost.h>
 #include <linux/virtio_blk.h>
-#include <linux/virtio_pci.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,24 +15,20 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "lodge.h"
-#include "pci.h"
+#include "driver.h"
 #include "tap.h"
 #include "util.h"
 #include "vhost_user.h"
-#include "virtqueue.h"
 
 #define SIZE	16
 #define RAM	(4 * MIB)
-#define RING(q)	(0x100000 + 0x10000 * (q))
+#define DESC(q)	(0x100000 + 0x10000 * (q))
+#define AVAIL(q) (DESC(q) + 0x4000)
+#define USED(q)	(DESC(q) + 0x8000)
 #define DATA	0x200000
 #define SECTORS	2048
 #define MODERN	(1ULL << VIRTIO_F_VERSION_1 | 1ULL << VIRTIO_RING_F_INDIRECT_DESC)
 #define CONFIG_BYTES	60
-
-static struct vm vm;
-static unsigned int slot;
-static uint32_t bar, port;
 
 /* How a back end is wrong. */
 enum wrong {
@@ -295,88 +289,37 @@ static void put_used(struct backend *b, unsigned int q, uint32_t head, uint32_t 
 
 static struct vring_desc *desc(unsigned int q)
 {
-	return mem_ptr(&vm.mem, RING(q), 16 * SIZE);
+	return mem_ptr(&vm.mem, DESC(q), 16 * SIZE);
 }
 
 static struct vring_avail *avail(unsigned int q)
 {
-	return mem_ptr(&vm.mem, RING(q) + 0x4000, 6 + 2 * SIZE);
+	return mem_ptr(&vm.mem, AVAIL(q), 6 + 2 * SIZE);
 }
 
 static volatile struct vring_used *used(unsigned int q)
 {
-	return mem_ptr(&vm.mem, RING(q) + 0x8000, 6 + 8 * SIZE);
+	return mem_ptr(&vm.mem, USED(q), 6 + 8 * SIZE);
 }
 
-static uint64_t get(unsigned int off, unsigned int size)
+/* Reset the device in @slot and bring it up, with @queues of them, as a driver does. */
+static uint64_t start(unsigned int slot, unsigned int queues)
 {
-	uint64_t v = 0;
-
-	bus_access(&vm.mmio, bar + off, &v, size, false);
-	return v;
-}
-
-static void set(unsigned int off, uint64_t v, unsigned int size)
-{
-	bus_access(&vm.mmio, bar + off, &v, size, true);
-}
-
-static uint32_t config(unsigned int reg)
-{
-	uint32_t v;
-
-	bus_access(&vm.mmio, PCI_ECAM_BASE + (slot << 15) + reg, &v, 4, false);
-	return v;
-}
-
-/* Reset the device in @n and bring it up, with @queues of them, as a driver does. */
-static uint64_t start(unsigned int n, unsigned int queues)
-{
-	uint8_t on = PCI_COMMAND_IO | PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER;
-	uint64_t features;
+	uint64_t features = negotiate(slot, MODERN);
 	unsigned int q;
 
-	slot = n;
-	bus_access(&vm.mmio, PCI_ECAM_BASE + (slot << 15) + PCI_COMMAND, &on, 1, true);
-	bar = config(PCI_BASE_ADDRESS_0);
-	port = config(PCI_BASE_ADDRESS_1) & ~3u;
-	set(VIRTIO_PCI_COMMON_STATUS, 0, 1);
-	features = get(VIRTIO_PCI_COMMON_DF, 4);
-	set(VIRTIO_PCI_COMMON_GFSELECT, 0, 4);
-	set(VIRTIO_PCI_COMMON_GF, (uint32_t)MODERN, 4);
-	set(VIRTIO_PCI_COMMON_GFSELECT, 1, 4);
-	set(VIRTIO_PCI_COMMON_GF, MODERN >> 32, 4);
-	set(VIRTIO_PCI_COMMON_STATUS, VIRTIO_CONFIG_S_FEATURES_OK, 1);
-	for (q = 0; q < queues; q++) {
-		memset(desc(q), 0, 16 * SIZE);
-		memset(avail(q), 0, 6 + 2 * SIZE);
-		memset((void *)used(q), 0, 6 + 8 * SIZE);
-		set(VIRTIO_PCI_COMMON_Q_SELECT, q, 2);
-		set(VIRTIO_PCI_COMMON_Q_SIZE, SIZE, 2);
-		set(VIRTIO_PCI_COMMON_Q_DESCLO, RING(q), 4);
-		set(VIRTIO_PCI_COMMON_Q_AVAILLO, RING(q) + 0x4000, 4);
-		set(VIRTIO_PCI_COMMON_Q_USEDLO, RING(q) + 0x8000, 4);
-		set(VIRTIO_PCI_COMMON_Q_ENABLE, 1, 2);
-	}
-	set(VIRTIO_PCI_COMMON_STATUS, VIRTIO_CONFIG_S_FEATURES_OK |
-	    VIRTIO_CONFIG_S_DRIVER_OK, 1);
+	for (q = 0; q < queues; q++)
+		enable_queue(q, SIZE, DESC(q), AVAIL(q), USED(q));
+	driver_ok();
 	return features;
-}
-
-static bool broken(void)
-{
-	return get(VIRTIO_PCI_COMMON_STATUS, 1) & VIRTIO_CONFIG_S_NEEDS_RESET;
 }
 
 static void offer(unsigned int q, uint16_t head)
 {
-	uint16_t n = q;
-
 	avail(q)->ring[avail(q)->idx % SIZE] = head;
 	__sync_synchronize();
 	avail(q)->idx++;
-	__sync_synchronize();
-	bus_access(&vm.pio, port + 2 * q, &n, 2, true);
+	kick(q);
 }
 
 /* A request of one buffer each way, both of 512 bytes. */
