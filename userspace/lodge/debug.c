@@ -276,17 +276,21 @@ static uint16_t tags(uint8_t used)
 	return word;
 }
 
+static bool get_state(int fd, struct kvm_regs *r, struct kvm_sregs *s, struct kvm_fpu *f)
+{
+	return !ioctl(fd, KVM_GET_REGS, r) && !ioctl(fd, KVM_GET_SREGS, s) &&
+		!ioctl(fd, KVM_GET_FPU, f);
+}
+
 /** debug_get_regs() - those of a vCPU, all resting; false if they can't be had. */
 bool debug_get_regs(struct vm *vm, unsigned int cpu, struct debug_regs *regs)
 {
-	int fd = vm->vcpu[cpu].fd;
 	struct kvm_sregs s;
 	struct kvm_regs r;
 	struct kvm_fpu f;
 	unsigned int i;
 
-	if (ioctl(fd, KVM_GET_REGS, &r) || ioctl(fd, KVM_GET_SREGS, &s) ||
-	    ioctl(fd, KVM_GET_FPU, &f))
+	if (!get_state(vm->vcpu[cpu].fd, &r, &s, &f))
 		return false;
 	*regs = (struct debug_regs){
 		.rip = r.rip,
@@ -320,8 +324,7 @@ bool debug_set_regs(struct vm *vm, unsigned int cpu, const struct debug_regs *re
 	struct kvm_fpu f;
 	unsigned int i;
 
-	if (ioctl(fd, KVM_GET_REGS, &r) || ioctl(fd, KVM_GET_SREGS, &s) ||
-	    ioctl(fd, KVM_GET_FPU, &f))
+	if (!get_state(fd, &r, &s, &f))
 		return false;
 	r.rip = regs->rip;
 	r.rflags = regs->eflags;
