@@ -4,24 +4,9 @@
 # In the host: guests boot in all the ways that the launcher promises. Prints
 # TAP. In /work: lodge, lodgectl, vmlinuz, vmlinux, initrd, tiny. $1: which part.
 
-node=${LODGE_NODE:-/dev/lodge}
-patience=${LODGE_PATIENCE:-1}	# times the usual, on a slow host
-count=0
-failed=0
-cd /tmp || exit 1
-
-point() { # point STATUS TEXT
-	count=$((count + 1))
-	if [ "$1" = 0 ]; then
-		echo "ok $count - $2"
-	else
-		failed=$((failed + 1))
-		echo "not ok $count - $2"
-		[ ! -s console ] || tail -n 20 console | tr -d '\r' |
-			sed 's/^/# console: /'
-		[ ! -s out ] || head -n 20 out | sed 's/^/# output: /'
-	fi
-}
+# shellcheck source=selftests/launcher/common.sh
+. /work/common.sh
+logs='console out'
 
 # lodge ARG...: a machine, bounded; its status in $status.
 lodge() {
@@ -175,16 +160,19 @@ shared() { # pages that stand for several, in a domain
 	domain "$1" 5
 }
 
+passed() { # the scan has come by the default domain more than once
+	[ "$(domain - 9)" -gt 1 ]
+}
+
 # Whether pages of the default domain are looked at.
 merging() {
-	i=0
-	until [ "$(domain - 9)" -gt 1 ]; do
-		i=$((i + 1))
-		[ $i -lt $((5 * patience)) ] || return 1
-		sleep 1
-	done
+	tries=5 pause=1 soon passed || return
 	[ "$(domain - 6)" -gt 0 ] || [ "$(/work/lodgectl ksm --json |
 		sed -n 's/.*"visited":\([0-9]*\).*/\1/p')" -gt 0 ]
+}
+
+twins() { # machines of that domain have pages in common
+	[ "$(shared twins)" -gt 0 ]
 }
 
 backing_parts() {
@@ -219,12 +207,7 @@ backing_parts() {
 	running twin1 --merge twins
 	running twin2 --merge twins
 	running other --merge others
-	i=0
-	until [ "$(shared twins)" -gt 0 ] || [ $i -gt $((15 * patience)) ]; do
-		i=$((i + 1))
-		sleep 1
-	done
-	[ "$(shared twins)" -gt 0 ] && [ "$(shared others)" = 0 ]
+	tries=15 pause=1 soon twins && [ "$(shared others)" = 0 ]
 	point $? "equal pages become one among those of one name: $(shared twins)"
 	stopped
 }
@@ -275,18 +258,18 @@ device_parts() {
 	point $? "a generation id is where ACPI says"
 }
 
-
 said() { # said WORD: wait until the guest has said it
-	i=0
-	until grep -q "^$1" out; do
-		i=$((i + 1))
-		[ $i -lt $((1200 * patience)) ] || return 1
-		sleep 0.1
-	done
+	tries=1200 soon grep -q "^$1" out
 }
 
 field() { # field WORD N: word N of the last line that begins with it
 	awk -v word="$1" -v n="$2" '$1 == word { v = $n } END { print v + 0 }' out
+}
+
+has_hinted() { # the machine has, how many bytes: $hinted
+	hinted=$(/work/lodgectl balloon "pid:$(pidof lodge)" --json |
+		sed -n 's/.*"hinted":\([0-9]*\).*/\1/p')
+	[ "${hinted:-0}" -gt 0 ]
 }
 
 # What is given back is told apart from what is merged.
@@ -334,13 +317,7 @@ balloon_parts() {
 	boot free --merge off --memory 256M --balloon 256M --balloon-control orders &
 	said filled
 	echo hint >orders
-	i=0
-	until hinted=$(/work/lodgectl balloon "pid:$(pidof lodge)" --json |
-		sed -n 's/.*"hinted":\([0-9]*\).*/\1/p') && [ "${hinted:-0}" -gt 0 ]; do
-		i=$((i + 1))
-		[ $i -lt $((50 * patience)) ] || break
-		sleep 0.1
-	done
+	tries=50 soon has_hinted
 	said freed
 	wait $!
 	[ "$status" = 0 ] && [ "${hinted:-0}" -gt $((16 << 20)) ]
@@ -405,11 +382,7 @@ control_parts() {
 	client=$!
 	exec 5>keys
 	echo hello >&5
-	i=0
-	until grep -q 'heard hello' shown || [ $i -gt $((100 * patience)) ]; do
-		i=$((i + 1)); sleep 0.1
-	done
-	grep -q 'heard hello' shown
+	tries=100 soon grep -q 'heard hello' shown
 	point $? "its console can be used"
 	! ctl console one </dev/null && grep -q 'somebody else' said
 	point $? "by one at a time"
@@ -455,16 +428,17 @@ says() {
 	done
 }
 
+listed() { # listed NAME: by lodge ps
+	/work/lodge ps | grep -q "^$1 "
+}
+
 # gdb looks at machines that run, and has them go by steps.
 debug_parts() {
 	export LODGE_RUNTIME_DIR=/tmp/machines
 	timeout $((400 * patience)) /work/lodge run --node "$node" --kernel /work/tiny --append d \
 		--memory 16M --cpus 2 --exit-port 0xf4 --name tiny </dev/null >tiny.out 2>&1 &
 	tiny=$!
-	i=0
-	until /work/lodge ps | grep -q ^tiny || [ $i -gt $((100 * patience)) ]; do
-		i=$((i + 1)); sleep 0.1
-	done
+	tries=100 soon listed tiny
 	gdb tiny 'info threads' 'print/x $cs' 'set $before = *(int *)&counter' 'stepi 20' \
 		'print *(int *)&counter - $before > 2' 'x/1xb &counted' 'print *(int *)&counter'
 	says 'Thread 1 .*vCPU 0' 'Thread 2 .*vCPU 1'
@@ -547,5 +521,4 @@ stops_parts() {
 for part in "$@"; do
 	"${part}_parts"
 done
-echo "1..$count"
-exit $((failed != 0))
+finish

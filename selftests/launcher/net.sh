@@ -14,35 +14,10 @@ if [ "${1-}" != moved ]; then
 	exit 1
 fi
 
-node=${LODGE_NODE:-/dev/lodge}
-patience=${LODGE_PATIENCE:-1}	# times the usual, on a slow host
+# shellcheck source=selftests/launcher/common.sh
+. /work/common.sh
 nobody='/work/setpriv --reuid 65534 --regid 65534 --clear-groups'
-count=0
-failed=0
 export PATH=/bin:/sbin:/work LODGE_RUNTIME_DIR=/tmp/machines
-cd /tmp || exit 1
-
-point() { # point STATUS TEXT
-	count=$((count + 1))
-	if [ "$1" = 0 ]; then
-		echo "ok $count - $2"
-	else
-		failed=$((failed + 1))
-		echo "not ok $count - $2"
-		for log in said ./*.console ./*.out; do
-			[ ! -s "$log" ] || tail -n 15 "$log" | tr -d '\r' | sed "s|^|# $log: |"
-		done
-	fi
-}
-
-soon() { # soon COMMAND...: within a minute
-	i=0
-	until "$@"; do
-		i=$((i + 1))
-		[ $i -lt $((600 * patience)) ] || return 1
-		sleep 0.1
-	done
-}
 
 tiny() { # tiny OPTION...: a machine that ends at once; its status in $status
 	timeout $((20 * patience)) ${AS-} lodge run --node "$node" --kernel /work/tiny --append x \
@@ -181,5 +156,4 @@ refused "a machine without passt says so" "is the package passt installed" --net
 lodge ps >/dev/null
 [ "$(interfaces)" = "$before" ] && ! pidof lodge && [ -z "$(ls machines)" ]
 point $? "nothing is left"
-echo "1..$count"
-exit $((failed != 0))
+finish

@@ -4,31 +4,11 @@
 # In the host: two guests on every kind of network in turn, and what must not pass.
 # Prints TAP. In /work: lodge, vmlinuz, initrd, vsock, ip, bridge, nft.
 
-node=${LODGE_NODE:-/dev/lodge}
-patience=${LODGE_PATIENCE:-1}	# times the usual, on a slow host
-count=0
-failed=0
-cd /tmp || exit 1
+# shellcheck source=selftests/launcher/common.sh
+. /work/common.sh
+tries=60
+pause=1
 ip() { /work/ip "$@"; }
-
-point() { # point STATUS TEXT
-	count=$((count + 1))
-	if [ "$1" = 0 ]; then
-		echo "ok $count - $2"
-	else
-		failed=$((failed + 1))
-		echo "not ok $count - $2"
-	fi
-}
-
-soon() { # soon COMMAND...: within a minute
-	i=0
-	until "$@"; do
-		i=$((i + 1))
-		[ $i -lt $((60 * patience)) ] || return 1
-		sleep 1
-	done
-}
 
 boot() { # boot NAME CID: a guest that is told what to do
 	timeout $((800 * patience)) /work/lodge run --node "$node" --kernel /work/vmlinuz \
@@ -199,5 +179,4 @@ on link add vx0 type vxlan id 43 remote 10.7.5.1 dstport 4789 dev wire
 on link set vx0 master br0
 on link set vx0 up
 never "VXLAN: another number is another network" 5 10.8.0.2
-echo "1..$count"
-exit $((failed != 0))
+finish

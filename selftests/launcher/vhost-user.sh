@@ -4,36 +4,11 @@
 # In the host: devices that other programs serve. Prints TAP. In /work: lodge,
 # qemu-storage-daemon, qemu-img, virtiofsd, vmlinuz, initrd, tiny.
 
-node=${LODGE_NODE:-/dev/lodge}
-patience=${LODGE_PATIENCE:-1}	# times the usual, on a slow host
-count=0
-failed=0
+# shellcheck source=selftests/launcher/common.sh
+. /work/common.sh
 export PATH=/bin:/sbin:/work LODGE_RUNTIME_DIR=/tmp/machines
-cd /tmp || exit 1
 # shellcheck disable=SC3045
 ulimit -n 65536	# virtiofsd wants it
-
-point() { # point STATUS TEXT
-	count=$((count + 1))
-	if [ "$1" = 0 ]; then
-		echo "ok $count - $2"
-	else
-		failed=$((failed + 1))
-		echo "not ok $count - $2"
-		for log in said ./*.console ./*.out ./*.log; do
-			[ ! -s "$log" ] || tail -n 15 "$log" | tr -d '\r' | sed "s|^|# $log: |"
-		done
-	fi
-}
-
-soon() { # soon COMMAND...: within a minute
-	i=0
-	until "$@"; do
-		i=$((i + 1))
-		[ $i -lt $((600 * patience)) ] || return 1
-		sleep 0.1
-	done
-}
 
 refused() { # refused TEXT WORDS OPTION...
 	text=$1
@@ -147,5 +122,4 @@ kill $back 2>/dev/null
 wait
 [ -z "$(pidof lodge)" ]
 point $? "nothing is left"
-echo "1..$count"
-exit $((failed != 0))
+finish

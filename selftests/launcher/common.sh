@@ -1,0 +1,41 @@
+# shellcheck shell=dash
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# What the scripts of this directory begin with, in the host (busybox): the node, how
+# patient to be, test points that tell why they failed. In /work: tap.sh.
+
+# shellcheck source=selftests/hosts/tap.sh
+. /work/tap.sh
+
+# shellcheck disable=SC2034
+node=${LODGE_NODE:-/dev/lodge}
+patience=${LODGE_PATIENCE:-1}	# times the usual, on a slow host
+tries=600	# of soon
+pause=0.1	# seconds between them
+logs='said ./*.console ./*.out ./*.log'	# what tells why
+cd /tmp || exit 1
+
+tell_why() { # the ends of the logs that there are
+	local log
+	for log in $logs; do
+		[ ! -s "$log" ] || tail -n 20 "$log" | tr -d '\r' | sed "s|^|# ${log#./}: |"
+	done
+}
+
+point() { # point STATUS TEXT
+	if [ "$1" = 0 ]; then
+		ok "$2"
+	else
+		not_ok "$2"
+		tell_why
+	fi
+}
+
+soon() { # soon COMMAND...: within a minute, or $tries with a $pause between them
+	local tried=0
+	until "$@"; do
+		tried=$((tried + 1))
+		[ $tried -lt $((tries * patience)) ] || return 1
+		sleep "$pause"
+	done
+}
