@@ -228,6 +228,7 @@ class Host:
         self.cpus = int(word('HOST_CPUS', '1'))
         self.memory = word('HOST_MEM', self.MEMORY)
         self.out = options['out']
+        self.emulator = None    # what it ended with, or -N: a signal's number
         self.relayed = {}
         self.build_tree(script, args)
 
@@ -338,6 +339,7 @@ class Host:
                     outcome = 'timeout'
         finally:
             self.stop(process)
+            self.emulator = process.returncode
             self.relay()
         status = self.status() if outcome == 'ended' else None
         if outcome == 'ended' and status is None and self.felled():

@@ -227,6 +227,40 @@ def vhost():
         machine.over(good)
 
 
+def installed(kind, *args, cpus):
+    """
+    GRUB, from the Debian installation on a disk, loads its kernel; systemd comes to a
+    login, finds itself well, and shuts down.
+    """
+    disk = os.environ['LODGE_DISK']
+    with Machine('-m', '512', '-smp', str(cpus), '-nic', 'none', '-snapshot', '-drive',
+                 f'file={disk},format=raw,if={kind}', *args) as machine:
+        machine.PATIENCE = 1500
+        good = point(machine.said('GRUB boots Debian'), f'{kind}: GRUB comes from the disk')
+        good &= point(machine.said('root@debian:'), f'{kind}: systemd comes to a login')
+        machine.tell('echo "it is: $(systemctl is-system-running --wait)" of $(nproc); '
+                     'systemctl --failed --no-pager')
+        good &= point(machine.said(f'^it is: running of {cpus}$'),
+                      f'{kind}: all of it runs, on {cpus} vCPU(s)')
+        machine.tell('poweroff')
+        good &= point(until(machine.ended, machine.PATIENCE) and
+                      not machine.process.wait() and
+                      re.search('(reboot: Power down|System Power Off)', machine.read()),
+                      f'{kind}: it shuts down')
+        if not good:
+            machine.tell_why()
+
+
+def debian():
+    """On a virtio disk."""
+    installed('virtio', cpus=1)
+
+
+def debian_ide():
+    """On an IDE disk, of a machine with more vCPUs."""
+    installed('ide', cpus=2)
+
+
 def ovmf():
     """UEFI's firmware, in a flash that the guest reads as memory and writes as a device."""
     shutil.copy('/usr/share/OVMF/OVMF_VARS_4M.fd', '/tmp/vars')
