@@ -10,6 +10,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 
 from host import Host, count_event, word
@@ -42,6 +43,7 @@ class Monitor:
         self.link.settimeout(patience)
         self.link.connect(path)
         self.stream = self.link.makefile('rwb')
+        self.lock = threading.Lock()
         self.stream.readline()
         self.execute('qmp_capabilities')
 
@@ -53,18 +55,19 @@ class Monitor:
 
     def execute(self, command, **arguments):
         """One command of QMP; events are passed over."""
-        self.stream.write(json.dumps({
-            'execute': command, 'arguments': arguments}).encode() + b'\n')
-        self.stream.flush()
-        while True:
-            line = self.stream.readline()
-            if not line:
-                raise OSError('the monitor is gone')
-            answer = json.loads(line)
-            if 'return' in answer:
-                return answer['return']
-            if 'error' in answer:
-                raise OSError(answer['error']['desc'])
+        with self.lock:
+            self.stream.write(json.dumps({
+                'execute': command, 'arguments': arguments}).encode() + b'\n')
+            self.stream.flush()
+            while True:
+                line = self.stream.readline()
+                if not line:
+                    raise OSError('the monitor is gone')
+                answer = json.loads(line)
+                if 'return' in answer:
+                    return answer['return']
+                if 'error' in answer:
+                    raise OSError(answer['error']['desc'])
 
     def ask(self, command):
         """One command as a person would type it."""

@@ -85,6 +85,9 @@ void test_skip(const char *fmt, ...)
 	_exit(failed ? 1 : EXIT_SKIP);
 }
 
+/* Seconds; how long a test took is said only if it took longer. */
+#define LONG	10
+
 /*
  * The child leads a process group, so that what it started goes with it.
  */
@@ -122,6 +125,9 @@ static int run_one(const struct test *t, unsigned int seconds)
 		nanosleep(&tick, NULL);
 	}
 	kill(-pid, SIGKILL);
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	if (now.tv_sec - start.tv_sec > LONG)
+		test_note("%lu s", now.tv_sec - start.tv_sec);
 	if (WIFSIGNALED(status)) {
 		test_note("killed by signal %d", WTERMSIG(status));
 		return -1;

@@ -237,10 +237,13 @@ def installed(kind, *args, cpus):
                  f'file={disk},format=raw,if={kind}', *args) as machine:
         machine.PATIENCE = 1500
         good = point(machine.said('GRUB boots Debian'), f'{kind}: GRUB comes from the disk')
-        good &= point(machine.said('root@debian:'), f'{kind}: systemd comes to a login')
+        good = good and point(machine.said('root@debian:'), f'{kind}: systemd comes to a login')
+        if not good:
+            machine.tell_why()
+            return
         machine.tell('echo "it is: $(systemctl is-system-running --wait)" of $(nproc); '
                      'systemctl --failed --no-pager')
-        good &= point(machine.said(f'^it is: running of {cpus}$'),
+        good &= point(machine.said(f'it is: running of {cpus}$'),
                       f'{kind}: all of it runs, on {cpus} vCPU(s)')
         machine.tell('poweroff')
         good &= point(until(machine.ended, machine.PATIENCE) and
@@ -351,6 +354,7 @@ def memory():
 def main():
     """Those that were asked for."""
     os.environ['PATH'] += ':/usr/bin:/usr/sbin'
+    os.makedirs('/var/tmp', exist_ok=True)      # QEMU's snapshots go there
     for name in sys.argv[1:]:
         if name != 'memory' or LODGE:
             globals()[name]()

@@ -133,7 +133,8 @@ def stress():
     seconds = int(os.environ.get('LODGE_STRESS_SECONDS') or 40)
     with open('/tmp/stress.disk', 'wb') as file:
         file.truncate(4 << 20)
-    with Guest('-no-shutdown', '-m', '384', '-nic', 'none', '-machine', 'pc,memory-backend=m', '-object',
+    with Guest('-no-shutdown', '-m', '384', '-nic', 'none', '-machine',
+               'pc,memory-backend=m', '-object',
                'memory-backend-file,id=m,size=384M,share=on,mem-path=/dev/shm/guest',
                '-drive', 'file=/tmp/stress.disk,format=raw,if=virtio', kernel='stress',
                append='rcupdate.rcu_cpu_stall_timeout=100', cpus=4) as machine:
