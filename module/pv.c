@@ -439,6 +439,30 @@ static void write_wall_clock(struct lodge_vcpu *vcpu, gpa_t gpa)
 
 #define STEAL_GPA(pv)	((pv)->steal_msr & KVM_STEAL_VALID_BITS)
 
+/*
+ * The page no longer says "preempted". Who saw that it did may have left to this vCPU
+ * what it must forget of its page tables (KVM_FEATURE_PV_TLB_FLUSH), with a flag beside:
+ * then it has to, before it runs. False if it needn't.
+ */
+static bool clear_preempted(struct lodge_vcpu *vcpu, gpa_t gpa, u8 was)
+{
+	static const u8 none;
+	bool flush = false;
+	int ret, tries;
+
+	/* Other vCPUs add the flag once; a guest that plays with it has the last try. */
+	for (tries = 0; tries < 4; tries++) {
+		ret = lodge_guest_cmpxchg(vcpu, gpa, &was, &none, sizeof(was));
+		if (!ret)
+			return flush || was & KVM_VCPU_FLUSH_TLB;
+		if (ret < 0)
+			return true;
+		flush = true;
+	}
+	lodge_guest_write(vcpu, gpa, &none, sizeof(none));
+	return true;
+}
+
 /**
  * lodge_pv_steal_update - LODGE_REQ_STEAL: tell what was stolen since
  * @vcpu: the vCPU, in KVM_RUN
@@ -450,11 +474,12 @@ void lodge_pv_steal_update(struct lodge_vcpu *vcpu)
 	struct lodge_pv *pv = &vcpu->pv;
 	struct kvm_steal_time st;
 	gpa_t gpa = STEAL_GPA(pv);
-	const size_t len = offsetofend(struct kvm_steal_time, preempted);
+	const size_t len = offsetof(struct kvm_steal_time, preempted);
 	u64 delay = lodge_run_delay(current);
+	bool flush = false;
 
 	if (!(pv->steal_msr & KVM_MSR_ENABLED) ||
-	    lodge_guest_read(vcpu, gpa, &st, len))
+	    lodge_guest_read(vcpu, gpa, &st, offsetofend(typeof(st), preempted)))
 		return;
 	/* Another thread runs it now: its delays so far were not the vCPU's. */
 	if (pv->steal_task == current)
@@ -462,10 +487,13 @@ void lodge_pv_steal_update(struct lodge_vcpu *vcpu)
 	pv->steal_task = current;
 	pv->steal_last = delay;
 
-	/* Before the page: it may be preempted in between. */
+	/* Then told: as long as it is, the flag isn't written over what others add to it. */
+	if (pv->told || st.preempted)
+		flush = clear_preempted(vcpu, gpa + len, st.preempted);
 	pv->told = false;
-	st.preempted = 0;
 	write_versioned(vcpu, gpa, &st, len, offsetof(typeof(st), version));
+	if (flush)
+		lodge_backend->tlb_flush(vcpu, false);
 }
 
 /**
@@ -541,7 +569,8 @@ u32 lodge_pv_features(void)
 			    BIT(KVM_FEATURE_CLOCKSOURCE2) |
 			    BIT(KVM_FEATURE_CLOCKSOURCE_STABLE_BIT);
 	if (sched_info_on())
-		features |= BIT(KVM_FEATURE_STEAL_TIME);
+		features |= BIT(KVM_FEATURE_STEAL_TIME) |
+			    BIT(KVM_FEATURE_PV_TLB_FLUSH);
 	return features;
 }
 

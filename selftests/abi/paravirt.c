@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* KVM's paravirtual interface: clock, wall clock, steal time, hypercalls. */
-#include <time.h>
+#include <pthread.h>
 #include <sched.h>
+#include <time.h>
 
 #include "ltest.h"
 #include "paravirt.guest.gen.h"
@@ -130,6 +131,54 @@ TEST(steal_time)
 	CHECK_EQ(s->preempted & 1, 0);
 	/* Reserved bits: #GP. */
 	CHECK_EQ(msr_set_try(v, 0x4b564d03, (G_FREE + 0x48) | 1), 0);
+}
+
+static void *until_done(void *v)
+{
+	want_done(v);
+	return NULL;
+}
+
+/*
+ * Who has no CPU is not waited for: it forgets what it knows of its page tables before
+ * it runs again. With one CPU, it has none whenever this thread does.
+ */
+TEST(tlb_flush)
+{
+	struct vcpu *v = vcpu_new(vm_new_irqchip(&payload), 0, LONG64, G_tlb_flush);
+	uint64_t *entry = (uint64_t *)(v->vm->mem + G_PD) + 512;
+	volatile uint64_t *words = (uint64_t *)(v->vm->mem + G_FREE);
+	uint8_t *preempted = v->vm->mem + G_FREE + 0x40 + 16, was;
+	struct kvm_cpuid2 *c = cpuid_supported();
+	cpu_set_t one;
+	pthread_t thread;
+	int i;
+
+	if (!(cpuid_find(c, 0x40000001, 0)->eax & 1 << 9))
+		test_skip("flushes of those preempted are not offered");
+	CPU_ZERO(&one);
+	CPU_SET(0, &one);
+	OK(sched_setaffinity(0, sizeof(one), &one));
+	*(uint64_t *)(v->vm->mem + 4 * MiB) = 1;
+	*(uint64_t *)(v->vm->mem + 6 * MiB) = 2;
+	*entry = 4 * MiB | 0x87;
+	vcpu_args(v, (G_FREE + 0x40) | 1, GiB);
+	MUST(!pthread_create(&thread, NULL, until_done, v), "a thread");
+	for (i = 0; !words[0] && i < 5000; i++)
+		usleep(1000);
+	MUST(words[0], "it has not begun");
+	__atomic_store_n(entry, 6 * MiB | 0x87, __ATOMIC_SEQ_CST);
+	for (i = 0; i < 5000; i++) {
+		was = 1;
+		if (__atomic_compare_exchange_n(preempted, &was, 3, false,
+						__ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
+			break;
+		usleep(1000);
+	}
+	MUST(i < 5000, "it always has a CPU: %u", was);
+	words[1] = 1;
+	pthread_join(thread, NULL);
+	CHECK(!(*preempted & 2), "the flag stays");
 }
 
 /* Addresses that are no memory: nothing breaks. */

@@ -29,6 +29,21 @@ GUEST(wall_clock)
 	mark(1);
 }
 
+#define READY	0x200000
+#define GO	0x200008
+
+/* Steal time at A; the word at B as it is now, until another page is there. */
+GUEST(tlb_flush)
+{
+	u64 was = rd64(b);
+
+	wrmsr(0x4b564d03, a);
+	wr64(READY, was);
+	while (!rd64(GO))
+		EQ(rd64(b) - was < 2, 1);
+	EQ(rd64(b), was + 1);
+}
+
 static u64 call(u64 nr, u64 p1, u64 p2)
 {
 	u64 ret;

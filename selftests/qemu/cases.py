@@ -264,6 +264,11 @@ def debian_ide():
     installed('ide', cpus=2)
 
 
+def debian_smp():
+    """And on virtio with as many as four, of a newer machine."""
+    installed('virtio', '-machine', 'q35', cpus=4)
+
+
 def ovmf():
     """UEFI's firmware, in a flash that the guest reads as memory and writes as a device."""
     shutil.copy('/usr/share/OVMF/OVMF_VARS_4M.fd', '/tmp/vars')
