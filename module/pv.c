@@ -492,8 +492,10 @@ void lodge_pv_steal_update(struct lodge_vcpu *vcpu)
 		flush = clear_preempted(vcpu, gpa + len, st.preempted);
 	pv->told = false;
 	write_versioned(vcpu, gpa, &st, len, offsetof(typeof(st), version));
-	if (flush)
+	if (flush) {
 		lodge_backend->tlb_flush(vcpu, false);
+		vcpu->stats.tlb_flush++;
+	}
 }
 
 /**
