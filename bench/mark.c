@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * mark: both ends of the boot row. With arguments it marks the beginning and
- * becomes that program, the launcher; as the guest's first process it marks the
- * end and powers off.
+ * mark: both ends of the boot row, and the beginning of the row start. With arguments it
+ * marks the beginning and becomes that program, the launcher; as the guest's first process
+ * it marks the end and powers off.
  */
 #include <stdio.h>
 #include <unistd.h>
@@ -23,6 +23,7 @@ int main(int argc, char **argv)
 		return 2;
 	}
 	DEBUGGER();
+	BEGIN(ROW_START);
 	BEGIN(ROW_BOOT);
 	execv(argv[1], argv + 1);
 	perror(argv[1]);

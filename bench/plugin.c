@@ -163,10 +163,14 @@ static int class_of(const uint8_t *d, size_t len, bool *lock)
 
 /* ---- while it runs ---- */
 
+static void end(struct row *row, unsigned int marks);
+
 static void enter(unsigned int cpu, void *data)
 {
 	if (in_guest)
 		return;
+	if (rows[ROW_START].open)
+		end(&rows[ROW_START], 0);
 	in_guest = true;
 	entered = all;
 	/* The VMRUN itself is the host's; it is counted after this call. */
@@ -203,9 +207,8 @@ static struct sample now(void)
 
 static void mark(unsigned int cpu, void *data)
 {
-	unsigned int code = (uintptr_t)data, i;
+	unsigned int code = (uintptr_t)data;
 	struct row *row = &rows[code & 0xff];
-	struct sample s;
 
 	if (!(code & MARK_END)) {
 		row->open = true;
@@ -213,14 +216,22 @@ static void mark(unsigned int cpu, void *data)
 		row->begin = now();
 		return;
 	}
-	s = now();
 	current = -1;
-	if (!row->open)
-		return;
+	if (row->open)
+		end(row, 1);
+}
+
+/* MARKS of the guest's instructions are the row's marks. */
+static void end(struct row *row, unsigned int marks)
+{
+	struct sample s = now();
+	int i;
+
 	row->open = false;
 	for (i = 0; i < NR_CLASSES; i++)
 		s.host.n[i] -= row->begin.host.n[i];
-	s.guest -= row->begin.guest + 1;	/* the mark */
+	s.guest -= row->begin.guest;
+	s.guest -= s.guest ? marks : 0;
 	if (row->nr == row->room) {
 		row->room = row->room * 2 + 64;
 		row->samples = realloc(row->samples,

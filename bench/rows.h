@@ -46,7 +46,16 @@
 #define GUEST_ROWS(row)					\
 	row(RECLAIM, "balloon-reclaim")
 
-#define ROWS(row)	EXITS_ROWS(row) MEMORY_ROWS(row) GUEST_ROWS(row)
+/* Devices, and the launcher's start, which ends where the guest is first entered. */
+#define IO_ROWS(row)					\
+	row(DISK_4K, "disk-4k")				\
+	row(DISK_SEQ, "disk-sequence")			\
+	row(TCP_OUT, "tcp-out")				\
+	row(TCP_IN, "tcp-in")				\
+	row(READ, "read-images")			\
+	row(START, "start")
+
+#define ROWS(row)	EXITS_ROWS(row) MEMORY_ROWS(row) GUEST_ROWS(row) IO_ROWS(row)
 #define ROW_ID(id, name)	ROW_##id,
 enum { ROWS(ROW_ID) NR_ROWS };
 
