@@ -7,7 +7,7 @@
 #                   takes the tests beside the code in
 #   make run        a guest on lodge, on an emulated host
 #   make test       all test suites, or SUITE='name...'; make soak: long ones
-#   make bench      what exits, memory, a boot cost, beside KVM: SUITE=exits|memory|boot SIDE=
+#   make bench      what they cost beside KVM: SUITE=exits|memory|boot|io SIDE=
 #   make check      what can be said without running anything
 #   make install    the module for KVER, the tools, the udev rule; DESTDIR=
 #   make uninstall
@@ -111,7 +111,7 @@ run:
 	@selftests/hosts/need
 	@selftests/hosts/run
 
-# make bench [SUITE=exits|memory|boot] [HOST=amd|intel] [SIDE=lodge|kvm] [ROW='row...']
+# make bench [SUITE=exits|memory|boot|io] [HOST=amd|intel] [SIDE=lodge|kvm] [ROW='row...']
 # [PROFILE=row]: see Documentation/benchmarks.rst.
 .PHONY: bench
 bench:

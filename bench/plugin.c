@@ -266,8 +266,12 @@ static void hit(unsigned int cpu, void *data)
 {
 	struct spot *spot = data;
 
-	if (current >= 0 && !in_guest)
-		spot->count[current]++;
+	if (current < 0 || in_guest)
+		return;
+	spot->count[current]++;
+	/* The one row that is a part of others. */
+	if (rows[ROW_START].open && current != ROW_START)
+		spot->count[ROW_START]++;
 }
 
 /* ---- translation and the end ---- */

@@ -13,6 +13,9 @@ static LIST_HEAD(domains);
 static u64 last_id;
 static DEFINE_MUTEX(domains_lock);
 
+/* How long a domain that had nothing to do waits when there is something. */
+#define FIRST_MS	1000
+
 static struct lodge_domain *domain_new(kuid_t uid, const char *name)
 {
 	struct lodge_domain *d = kzalloc(sizeof(*d), GFP_KERNEL_ACCOUNT);
@@ -144,7 +147,8 @@ void lodge_domain_add(struct lodge_layer *l)
 		list_add_tail(&l->domain_list, &d->layers);
 	}
 	mutex_unlock(&d->mutex);
-	queue_delayed_work(system_unbound_wq, &d->work, 1);
+	/* Who fills an object has other things to do first. */
+	queue_delayed_work(system_unbound_wq, &d->work, msecs_to_jiffies(FIRST_MS));
 }
 
 /** lodge_domain_remove - nothing more of an object is merged */

@@ -2,8 +2,9 @@
 /*
  * The model check of lodge memory: threads do what guests, launchers, devices,
  * merging and reclaim do, in random order, to pages of two objects that are mapped twice
- * each, are the memory of a VM, and are forked now and then. Each thread has a word of its own in each page, and
- * knows what it must be. There are few values, so that pages are often alike.
+ * each, are the memory of a VM, and are forked now and then. Each thread has a word of its
+ * own in each page, and knows what it must be. There are few values, so that pages are often
+ * alike.
  *
  * The guest is one that has no TLB: a leaf of the nested tables is used under npt.lock,
  * which whoever takes it out takes for writing.
@@ -22,6 +23,8 @@ static unsigned int model_ops = 10000;
 module_param(model_ops, uint, 0444);
 MODULE_PARM_DESC(model_ops, "operations of the model check, by all threads");
 
+/* So many in one test: KUnit gives each 300 s. */
+#define PART		25000
 #define OBJECTS		2
 #define PAGES		24	/* that are used; the rest of a block stays as it comes */
 #define SIZE		PMD_SIZE
@@ -478,12 +481,14 @@ static void model(struct kunit *test)
 	struct lodge_domain *d;
 	struct file *swap;
 	struct model *m;
+	unsigned int ops = min_t(unsigned int, PART,
+				 model_ops - ((uintptr_t)test->param_value - 1) * PART);
 	int o, i;
 
 	m = kunit_kzalloc(test, sizeof(*m), GFP_KERNEL);
 	KUNIT_ASSERT_NOT_NULL(test, m);
 	m->w = test->priv;
-	atomic_set(&m->left, model_ops);
+	atomic_set(&m->left, ops);
 	/* Less than there can be to swap. */
 	swap = shmem_file_setup("lodge-swap", (OBJECTS * PAGES - 8) * PAGE_SIZE, 0);
 	KUNIT_ASSERT_FALSE(test, IS_ERR(swap));
@@ -504,9 +509,9 @@ static void model(struct kunit *test)
 		KUNIT_EXPECT_EQ_MSG(test, actor[i].wrong, 0ul, "%s", actor[i].what);
 	/* It was about something. */
 	KUNIT_EXPECT_GT(test, atomic64_read(&d->counts[LODGE_KSM_MERGED]),
-			(s64)model_ops / 100);
+			(s64)ops / 100);
 	KUNIT_EXPECT_GT(test, atomic64_read(&d->counts[LODGE_KSM_BROKEN]),
-			(s64)model_ops / 200);
+			(s64)ops / 200);
 	KUNIT_EXPECT_GT(test, atomic64_read(&d->counts[LODGE_KSM_HELD]), 0);
 	KUNIT_EXPECT_GT(test, atomic64_read(&d->counts[LODGE_KSM_WRITTEN]), 0);
 	KUNIT_EXPECT_GT(test, atomic64_read(&d->counts[LODGE_KSM_STILL]), 0);
@@ -518,12 +523,12 @@ static void model(struct kunit *test)
 		decompressed += info.decompressed;
 		swapped_in += info.swapped_in;
 	}
-	KUNIT_EXPECT_GT(test, swapped_in, (long)model_ops / 200);
+	KUNIT_EXPECT_GT(test, swapped_in, (long)ops / 200);
 	if (lodge_pool_works(m->o[0]->top->pool))
-		KUNIT_EXPECT_GT(test, decompressed, (long)model_ops / 200);
+		KUNIT_EXPECT_GT(test, decompressed, (long)ops / 200);
 	/* That needs a moment in which nobody else is at it. */
 	KUNIT_EXPECT_GT(test, atomic_long_read(&m->wiped), 0);
-	KUNIT_EXPECT_GT(test, atomic_long_read(&m->forked), (long)model_ops / 1000);
+	KUNIT_EXPECT_GT(test, atomic_long_read(&m->forked), (long)ops / 1000);
 	kunit_info(test, "%ld wiped, %ld forked, %ld by 2M, %lld merged, %lld broken, %lld held, %lld busy, %lld written, %lld still, %ld compressed, %ld came back, %ld swapped in",
 		   atomic_long_read(&m->wiped), atomic_long_read(&m->forked),
 		   atomic_long_read(&m->huge),
@@ -549,6 +554,17 @@ static void model(struct kunit *test)
 	lodge_domain_put(d);
 	KUNIT_EXPECT_EQ(test, lodge_swap_stop(), 0);
 	fput(swap);
+}
+
+/* The parts are numbered from 1. */
+static const void *next_part(const void *prev, char *desc)
+{
+	uintptr_t n = (uintptr_t)prev + 1;
+
+	if ((n - 1) * PART >= model_ops)
+		return NULL;
+	snprintf(desc, KUNIT_PARAM_DESC_SIZE, "part %lu", n);
+	return (const void *)n;
 }
 
 /* Suites run before the kernel parses what the module was loaded with. */
@@ -594,7 +610,7 @@ static void model_exit(struct kunit *test)
 }
 
 static struct kunit_case model_cases[] = {
-	KUNIT_CASE(model),
+	KUNIT_CASE_PARAM(model, next_part),
 	{}
 };
 
