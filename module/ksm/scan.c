@@ -376,10 +376,15 @@ void lodge_ksm_work(struct work_struct *work)
 	mutex_unlock(&d->mutex);
 	start = cpu_since(start);
 	lodge_ksm_count(d, LODGE_KSM_CPU_NS, start);
-	/* All domains of an owner have one budget: they cost nothing to make. */
-	if (!over)
-		delay = nsecs_to_jiffies(start * (100ull * lodge_domain_peers(d) - budget) /
-					 budget);
+	/*
+	 * All domains of an owner have one budget: they cost nothing to make. Nor does the
+	 * pause after a pass make its last slice, or all of it, free.
+	 */
+	if (budget) {
+		u64 rest = start * (100ull * lodge_domain_peers(d) - budget) / budget;
+
+		delay = max(over ? delay : 0, (unsigned long)nsecs_to_jiffies(rest));
+	}
 	if (more)
 		queue_delayed_work(system_unbound_wq, &d->work, max(delay, 1ul));
 }

@@ -23,6 +23,8 @@ static struct lodge_object *file_object(struct file *file)
 
 static vm_fault_t vm_error(int ret)
 {
+	if (ret == -EHWPOISON)
+		return VM_FAULT_HWPOISON;
 	return ret == -ENOMEM ? VM_FAULT_OOM : VM_FAULT_SIGBUS;
 }
 

@@ -47,8 +47,8 @@ void lodge_layer_unview(struct lodge_layer *l, pgoff_t first, pgoff_t nr)
 	lodge_block_unview(l, first, nr);
 	down_read(&lodge_layers_lock);
 	for (top = l; top; top = next_above(l, top))
-		/* A mapping that comes now has to ask for the pages. */
-		if (top->object && mapping_mapped(top->object->inode.i_mapping))
+		/* The tree of mappings is empty while one of them grows: it is for who locks it. */
+		if (top->object)
 			unmap_mapping_pages(top->object->inode.i_mapping, first, nr,
 					    false);
 	up_read(&lodge_layers_lock);

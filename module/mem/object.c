@@ -71,9 +71,7 @@
 void lodge_object_unview(struct lodge_object *o, pgoff_t first, pgoff_t nr)
 {
 	lodge_block_unview(o->top, first, nr);
-	/* A mapping that comes now has to ask for the pages. */
-	if (mapping_mapped(o->inode.i_mapping))
-		unmap_mapping_pages(o->inode.i_mapping, first, nr, false);
+	unmap_mapping_pages(o->inode.i_mapping, first, nr, false);
 }
 
 /* Where an object has a page: in which layer, and what it is there. */
@@ -329,7 +327,8 @@ static bool will_do(struct lodge_object *o, const struct place *p, struct page *
 	unsigned int state = lodge_entry_state(p->entry);
 	struct lodge_layer *l = p->layer;
 
-	if (!write && page == l->zero && page_ref_count(page) > MAPPED_MAX)
+	/* Pins for DMA count a thousand each, and may come after: below 0 is beyond, too. */
+	if (!write && page == l->zero && (unsigned int)page_ref_count(page) > MAPPED_MAX)
 		return false;
 	if (!write) {
 		lodge_layer_see(l, p->index, p->entry, page);
@@ -474,17 +473,29 @@ static int get(struct lodge_object *o, pgoff_t index, bool write, struct page **
  * Without @write it may be shared or zero, and only be read.
  *
  * Context: may sleep; the caller has no page of the object locked.
- * Return: 0; -EFAULT beyond the object's end, -ENOMEM, -EIO: its contents are lost.
+ * Return: 0; -EFAULT beyond the object's end, -ENOMEM, -EIO: its contents are lost,
+ * -EHWPOISON: its memory is broken.
  */
 int lodge_object_get(struct lodge_object *o, pgoff_t index, bool write,
 		     struct page **pagep)
 {
+	struct mem_cgroup *old = NULL;
 	struct page *spare = NULL;
 	int ret;
 
+	/* A kernel's thread with a process's memory, as vhost's until 6.4, is of no group. */
+	if (current->flags & PF_KTHREAD)
+		old = set_active_memcg(o->top->memcg);
 	down_read(&o->chain);
 	ret = get(o, index, write, &spare, pagep);
 	up_read(&o->chain);
+	if (current->flags & PF_KTHREAD)
+		set_active_memcg(old);
+	/* It is on no list of the kernel's that would have taken it away. */
+	if (!ret && PageHWPoison(*pagep)) {
+		lodge_object_put(*pagep);
+		ret = -EHWPOISON;
+	}
 	if (spare) {
 		set_page_private(spare, 0);
 		put_page(spare);

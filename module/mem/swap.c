@@ -29,6 +29,8 @@
 
 /* More slots than this have no room in an entry, and none need as many. */
 #define SLOTS_MAX	(1ul << 32)
+/* How many are looked at while nobody else can. */
+#define SEARCHED	65536ul
 
 static struct {
 	struct mutex change;		/* who starts and stops */
@@ -131,19 +133,35 @@ static int io(bool write, struct page **pages, unsigned int nr, unsigned long sl
 /* The first of @nr slots in a row, or -ENOSPC. */
 static long slots_get(unsigned int nr)
 {
-	unsigned long slot;
+	unsigned long slot, end, all, looked = 0;
 
-	spin_lock(&swap.lock);
-	slot = bitmap_find_next_zero_area(swap.map, swap.nr, swap.next, nr, 0);
-	if (slot >= swap.nr)
-		slot = bitmap_find_next_zero_area(swap.map, swap.nr, 0, nr, 0);
-	if (slot < swap.nr) {
-		bitmap_set(swap.map, slot, nr);
-		swap.used += nr;
-		swap.next = slot + nr;
-	}
-	spin_unlock(&swap.lock);
-	return slot < swap.nr ? (long)slot : -ENOSPC;
+	bool found = false;
+
+	/* All of a file, and what lies across its pieces; a map may be as full of holes as can be. */
+	do {
+		spin_lock(&swap.lock);
+		if (swap.nr - swap.used < nr) {
+			spin_unlock(&swap.lock);
+			return -ENOSPC;
+		}
+		if (swap.next + nr > swap.nr)
+			swap.next = 0;
+		end = min(swap.next + SEARCHED, swap.nr);
+		slot = bitmap_find_next_zero_area(swap.map, end, swap.next, nr, 0);
+		found = slot < end;
+		if (found) {
+			bitmap_set(swap.map, slot, nr);
+			swap.used += nr;
+			swap.next = slot + nr;
+		} else {
+			looked += end - swap.next;
+			swap.next = end - nr + 1;
+		}
+		all = swap.nr;
+		spin_unlock(&swap.lock);
+		cond_resched();
+	} while (!found && looked < all + SEARCHED);
+	return found ? (long)slot : -ENOSPC;
 }
 
 /** lodge_swap_free - what is in a slot is needed no longer */
@@ -252,10 +270,13 @@ static int begin(struct file *file, unsigned long nr)
 	swap.queue = alloc_workqueue("lodge_swap", WQ_MEM_RECLAIM | WQ_UNBOUND, 0);
 	if (!swap.map || !swap.queue)
 		goto err;
-	swap.nr = nr;
+	/* Whoever still believes in the file before finds slots in this one, or none. */
+	spin_lock(&swap.lock);
 	swap.next = swap.used = 0;
 	/* All else is there before it. */
 	smp_store_release(&swap.file, get_file(file));
+	swap.nr = nr;
+	spin_unlock(&swap.lock);
 	return 0;
 err:
 	resources_free();

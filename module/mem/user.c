@@ -270,11 +270,11 @@ static void invalidated(struct lodge_mem *mem)
  * @start: the first address
  * @end: the one after the last
  *
- * Context: mmap_lock is held for writing; doesn't sleep.
+ * Context: mmap_lock is held for writing; may sleep.
  */
 void lodge_mem_remapped(struct lodge_vm *vm, unsigned long start, unsigned long end)
 {
-	invalidate(vm, start, end, LODGE_RANGE_REMAPPED);
+	invalidate(vm, start, end, LODGE_RANGE_REMAPPED | LODGE_RANGE_SLEEP);
 	invalidated(&vm->mem);
 }
 

@@ -349,22 +349,22 @@ void lodge_view_states(struct lodge_slot *slot, unsigned long hva, u8 *states, u
 
 static DEFINE_HASHTABLE(vms, 6);
 /* A VM that is found there stays under it. */
-static DEFINE_RWLOCK(vms_lock);
+static DECLARE_RWSEM(vms_lock);
 
 /** lodge_views_join - a VM's nested tables may map objects from here on */
 void lodge_views_join(struct lodge_vm *vm)
 {
-	write_lock(&vms_lock);
+	down_write(&vms_lock);
 	hash_add(vms, &vm->mem.node, (unsigned long)vm->mm);
-	write_unlock(&vms_lock);
+	up_write(&vms_lock);
 }
 
 /** lodge_views_leave - a VM that will not run again */
 void lodge_views_leave(struct lodge_vm *vm)
 {
-	write_lock(&vms_lock);
+	down_write(&vms_lock);
 	hash_del(&vm->mem.node);
-	write_unlock(&vms_lock);
+	up_write(&vms_lock);
 }
 
 /**
@@ -375,17 +375,17 @@ void lodge_views_leave(struct lodge_vm *vm)
  *
  * mprotect() tells the notifier only of what is in page tables, which lodge memory needs not be.
  *
- * Context: mmap_lock is held for writing; doesn't sleep.
+ * Context: mmap_lock is held for writing; may sleep.
  */
 void lodge_views_remapped(struct mm_struct *mm, unsigned long start, unsigned long end)
 {
 	struct lodge_vm *vm;
 
-	read_lock(&vms_lock);
+	down_read(&vms_lock);
 	hash_for_each_possible(vms, vm, mem.node, (unsigned long)mm)
 		if (vm->mm == mm)
 			lodge_mem_remapped(vm, start, end);
-	read_unlock(&vms_lock);
+	up_read(&vms_lock);
 }
 
 static inline pgoff_t vma_first(struct vm_area_struct *vma)
@@ -416,7 +416,7 @@ static void vm_range(struct lodge_vm *vm, unsigned long start, unsigned long end
 		return;
 	}
 	if (zap)
-		lodge_mem_range(vm, LODGE_NPT_ZAP, start, end, 0, NULL);
+		lodge_mem_range(vm, LODGE_NPT_ZAP, start, end, LODGE_RANGE_SLEEP, NULL);
 	lodge_npt_flush_rest(vm);
 }
 
@@ -438,13 +438,14 @@ static void views_range(struct address_space *mapping, pgoff_t first, pgoff_t la
 		/* A private mapping may have other pages there. */
 		if (dirty && !lodge_object_mapped(vma))
 			continue;
-		read_lock(&vms_lock);
-		hash_for_each_possible(vms, vm, mem.node, (unsigned long)vma->vm_mm)
+		down_read(&vms_lock);
+		hash_for_each_possible(vms, vm, mem.node, (unsigned long)vma->vm_mm) {
 			if (vm->mm == vma->vm_mm)
 				vm_range(vm, start, start + (nr << PAGE_SHIFT), zap,
 					 from - first, dirty);
-		read_unlock(&vms_lock);
-		cond_resched();
+			cond_resched();
+		}
+		up_read(&vms_lock);
 	}
 	i_mmap_unlock_read(mapping);
 }

@@ -1468,6 +1468,57 @@ TEST(taken_away)
 	CHECK_EQ(peek(&g, PAGE), 3);
 }
 
+struct growing {
+	uint8_t *m;
+	size_t size;
+	volatile bool over;
+};
+
+static void *grow(void *arg)
+{
+	struct growing *w = arg;
+
+	while (!w->over) {
+		OK(mremap(w->m, w->size, w->size + PAGE, 0) == w->m ? 0 : -1);
+		OK(mremap(w->m, w->size + PAGE, w->size, 0) == w->m ? 0 : -1);
+	}
+	return NULL;
+}
+
+/* The only mapping of an object is in no tree while it grows: what guests have is taken out. */
+TEST(grows)
+{
+	const size_t size = 16 * PAGE;
+	struct guest g;
+	struct growing w = { .size = size };
+	pthread_t thread;
+	uint64_t i, got;
+
+	need_lodge();
+	g = guest_new(size, "");
+	w.m = mmap(NULL, size + PAGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	MUST(w.m != MAP_FAILED);
+	OK(munmap(w.m, size + PAGE));
+	w.m = mmap(w.m, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, g.fd, 0);
+	MUST(w.m != MAP_FAILED);
+	vm_slot(g.vm, 1, 0, AT, 0, NULL);
+	vm_slot(g.vm, 1, 0, AT, size, w.m);
+	OK(munmap(g.m, size));
+	MUST(!pthread_create(&thread, NULL, grow, &w));
+	for (i = 1; i < 300; i++) {
+		poke(&g, i % 16 * PAGE, i);
+		/* The first time what is looked at has been seen; then it goes. */
+		reclaim(g.fd, 16);
+		reclaim(g.fd, 16);
+		poke(&g, i % 16 * PAGE, i + 1);
+		got = 0;
+		OK(pread(g.fd, &got, 1, i % 16 * PAGE));
+		CHECK_EQ(got, (uint8_t)(i + 1));
+	}
+	w.over = true;
+	pthread_join(thread, NULL);
+}
+
 /* A VM whose process has gone, with the object: another one has the VM, and its balloon. */
 TEST(outlived)
 {
