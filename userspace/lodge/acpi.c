@@ -165,6 +165,8 @@ static uint64_t put_fadt(const struct mem *mem, uint64_t *pos, uint64_t dsdt,
 		.pm1a_cnt = PM1_CONTROL_PORT,
 		.pm1_evt_len = 4,
 		.pm1_cnt_len = 2,
+		.gpe0 = GPE_PORT,
+		.gpe0_len = GPE_LEN,
 		.c2_latency = 0xffff,	/* no C2, no C3 */
 		.c3_latency = 0xffff,
 		.century = 0x32,
@@ -177,6 +179,7 @@ static uint64_t put_fadt(const struct mem *mem, uint64_t *pos, uint64_t dsdt,
 		.x_dsdt = dsdt,
 		.x_pm1a_evt = { GAS_IO, 32, 0, 2, PM1_EVENT_PORT },
 		.x_pm1a_cnt = { GAS_IO, 16, 0, 2, PM1_CONTROL_PORT },
+		.x_gpe0 = { GAS_IO, 8 * GPE_LEN, 0, 1, GPE_PORT },
 	};
 
 	finish(&fadt.h, "FACP", 6, sizeof(fadt));

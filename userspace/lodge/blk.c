@@ -9,11 +9,12 @@
 #include <liburing.h>
 #include <linux/fs.h>
 #include <linux/virtio_blk.h>
-#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "util.h"
 #include "virtio.h"
@@ -310,6 +311,18 @@ static void blk_reset(struct virtio_dev *dev)
 	}
 }
 
+static void blk_destroy(struct virtio_dev *dev)
+{
+	struct blk *blk = container_of(dev, struct blk, dev);
+
+	loop_forget(&dev->vm->loop, &blk->done);
+	io_uring_queue_exit(&blk->ring);
+	close(blk->done.fd);
+	/* The lock on the file goes with it. */
+	close(blk->fd);
+	free(blk);
+}
+
 static const struct virtio_ops blk_ops = {
 	.id = VIRTIO_ID_BLOCK,
 	.class = CLASS_STORAGE,
@@ -319,62 +332,96 @@ static const struct virtio_ops blk_ops = {
 	.config_size = sizeof(struct virtio_blk_config),
 	.kick = blk_kick,
 	.reset = blk_reset,
+	.destroy = blk_destroy,
 };
 
-static uint64_t open_disk(struct blk *blk, const struct disk_config *disk)
+/** blk_open() - the file of a disk, or die. */
+int blk_open(const struct disk_config *disk)
 {
-	uint64_t size;
-	struct stat st;
+	int fd = open(disk->path, O_CLOEXEC | (disk->readonly ? O_RDONLY : O_RDWR));
 
-	blk->readonly = disk->readonly;
-	blk->fd = open(disk->path, O_CLOEXEC |
-		       (disk->readonly ? O_RDONLY : O_RDWR));
-	if (blk->fd < 0 || fstat(blk->fd, &st))
+	if (fd < 0)
 		die("cannot open disk %s: %s%s", disk->path, strerror(errno),
 		    errno == EACCES && !disk->readonly ?
 		    "; \",ro\" after the name opens it read-only" : "");
-	/* Two machines that write one disk destroy it. */
-	if (flock(blk->fd, (disk->readonly ? LOCK_SH : LOCK_EX) | LOCK_NB)) {
-		if (errno == EWOULDBLOCK)
-			die("disk %s is in use by another machine", disk->path);
-		die("cannot lock disk %s: %s", disk->path, strerror(errno));
-	}
-	size = st.st_size;
-	if (S_ISBLK(st.st_mode))
-		xioctl(blk->fd, BLKGETSIZE64, &size, "BLKGETSIZE64");
-	else if (!S_ISREG(st.st_mode))
-		die("disk %s is neither a file nor a block device",
-		    disk->path);
-	if (size < SECTOR_SIZE)
-		die("disk %s is empty; truncate -s SIZE makes it larger",
-		    disk->path);
-	if (size % SECTOR_SIZE)
-		warn("disk %s: the last %u bytes are no whole sector, and left out",
-		     disk->path, (unsigned int)(size % SECTOR_SIZE));
-	return size >> SECTOR_SHIFT;
+	return fd;
 }
 
-static void open_ring(struct blk *blk)
+/* What comes over a control socket may be anything; 0 and the bytes of a disk, or -1. */
+static int judge(int fd, const struct disk_config *disk, uint64_t *size, char *why)
+{
+	int flags = fcntl(fd, F_GETFL);
+	struct stat st;
+
+	if (flags < 0 || flags & O_PATH || fstat(fd, &st))
+		return refuse(why, "disk %s is no file", disk->path);
+	if ((flags & O_ACCMODE) == O_WRONLY ||
+	    (!disk->readonly && (flags & O_ACCMODE) != O_RDWR))
+		return refuse(why, "disk %s is opened for something else", disk->path);
+	if (!S_ISREG(st.st_mode) && !S_ISBLK(st.st_mode))
+		return refuse(why, "disk %s is neither a file nor a block device", disk->path);
+	/* Two machines that write one disk destroy it. */
+	if (flock(fd, (disk->readonly ? LOCK_SH : LOCK_EX) | LOCK_NB)) {
+		if (errno == EWOULDBLOCK)
+			return refuse(why, "disk %s is in use by another machine", disk->path);
+		return refuse(why, "cannot lock disk %s: %s", disk->path, strerror(errno));
+	}
+	*size = st.st_size;
+	if (S_ISBLK(st.st_mode) && ioctl(fd, BLKGETSIZE64, size))
+		return refuse(why, "cannot ask for the size of disk %s: %s", disk->path,
+			      strerror(errno));
+	if (*size < SECTOR_SIZE)
+		return refuse(why, "disk %s is empty; truncate -s SIZE makes it larger",
+			      disk->path);
+	if (*size % SECTOR_SIZE)
+		warn("disk %s: the last %u bytes are no whole sector, and left out",
+		     disk->path, (unsigned int)(*size % SECTOR_SIZE));
+	return 0;
+}
+
+static int open_ring(struct blk *blk, char *why)
 {
 	int ret = io_uring_queue_init(VIRTIO_QUEUE_SIZE, &blk->ring, 0);
 
-	blk->done = (struct watch){ event_create(), on_done, blk };
-	if (!ret)
+	if (!ret) {
+		blk->done = (struct watch){ event_create(), on_done, blk };
 		ret = io_uring_register_eventfd(&blk->ring, blk->done.fd);
-	if (ret)
-		die("cannot set up io_uring: %s; disks need it (sysctl kernel.io_uring_disabled=0)",
-		    strerror(-ret));
+		if (!ret)
+			return 0;
+		close(blk->done.fd);
+		io_uring_queue_exit(&blk->ring);
+	}
+	return refuse(why, "cannot set up io_uring: %s; disks need it (sysctl kernel.io_uring_disabled=0)",
+		      strerror(-ret));
 }
 
-/** blk_create() - disk number @index, or die. */
-void blk_create(struct vm *vm, const struct disk_config *disk,
-		unsigned int index)
+/**
+ * blk_create() - a disk
+ * @vm: the machine
+ * @disk: as the user wants it
+ * @fd: of blk_open(), or of a stranger; the device's, if there is one
+ * @serial: what the guest is told
+ * @why: why there is none
+ *
+ * Return: the device, or NULL.
+ */
+struct virtio_dev *blk_create(struct vm *vm, const struct disk_config *disk, int fd,
+			      const char *serial, char *why)
 {
-	struct blk *blk = xalloc(1, sizeof(*blk));
-	uint64_t features = 0;
+	uint64_t size, features = 0;
+	struct blk *blk;
 	unsigned int i;
 
-	blk->config.capacity = open_disk(blk, disk);
+	if (judge(fd, disk, &size, why))
+		return NULL;
+	blk = xalloc(1, sizeof(*blk));
+	if (open_ring(blk, why)) {
+		free(blk);
+		return NULL;
+	}
+	blk->fd = fd;
+	blk->readonly = disk->readonly;
+	blk->config.capacity = size >> SECTOR_SHIFT;
 	blk->config.seg_max = VQ_MAX_IOV - 2;
 	blk->config.blk_size = SECTOR_SIZE;
 	if (blk->readonly) {
@@ -389,12 +436,12 @@ void blk_create(struct vm *vm, const struct disk_config *disk,
 		blk->config.max_write_zeroes_seg = 1;
 		blk->config.write_zeroes_may_unmap = 1;
 	}
-	snprintf(blk->id, sizeof(blk->id), "lodge-disk%u", index);
+	memcpy(blk->id, serial, strnlen(serial, sizeof(blk->id)));
 	for (i = 0; i < VIRTIO_QUEUE_SIZE; i++) {
 		blk->req[i].next_free = blk->free;
 		blk->free = &blk->req[i];
 	}
-	open_ring(blk);
 	loop_add(&vm->loop, &blk->done);
 	virtio_create(vm, &blk->dev, &blk_ops, features, &blk->config);
+	return &blk->dev;
 }

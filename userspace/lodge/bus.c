@@ -3,7 +3,8 @@
  * A bus: a sorted table of address ranges, one for ports and one for memory.
  *
  * Handlers run outside the lock, since a write to a BAR moves regions of the
- * very bus it came over; devices therefore live as long as the machine.
+ * very bus it came over; who frees a device therefore waits for the vCPUs to be outside
+ * of all of them (vcpus_outside()) after it was taken off.
  */
 #include <errno.h>
 #include <stdlib.h>

@@ -19,18 +19,16 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "client.h"
 #include "control.h"
+#include "device.h"
 #include "lodge.h"
 #include "util.h"
 
 #define STOP_SECONDS	30	/* that a guest has to power off */
 #define ANSWER_SECONDS	10
+#define ANSWER_MAX	(256 * KIB)	/* a list of devices, their names as long as can be */
 #define ESCAPE		0x01	/* Ctrl-A */
-
-struct machine {
-	int fd;
-	json_t *status;
-};
 
 static int connect_to(const char *path)
 {
@@ -58,7 +56,7 @@ static int connect_to(const char *path)
 /* A byte at a time: what follows the line may be a console's. */
 static json_t *answer(int fd)
 {
-	char line[CONTROL_LINE_MAX];
+	static char line[ANSWER_MAX];
 	size_t n = 0;
 
 	while (n < sizeof(line) && recv(fd, line + n, 1, 0) == 1)
@@ -67,14 +65,46 @@ static json_t *answer(int fd)
 	return NULL;
 }
 
+/**
+ * machine_ask() - a request, and its answer
+ * @fd: the machine's
+ * @request: let go of
+ * @fds: descriptors that go with it
+ * @nfds: how many, DEVICE_FILES at most
+ *
+ * Return: the answer, or NULL if there is none.
+ */
+json_t *machine_ask(int fd, json_t *request, const int *fds, unsigned int nfds)
+{
+	union {
+		struct cmsghdr align;
+		char buf[CMSG_SPACE(sizeof(int) * DEVICE_FILES)];
+	} control = { 0 };
+	char *text = json_dumps(request, JSON_COMPACT);
+	struct iovec iov[] = { { text, text ? strlen(text) : 0 }, { (char *)"\n", 1 } };
+	struct msghdr msg = { .msg_iov = iov, .msg_iovlen = 2 };
+	bool sent;
+
+	json_decref(request);
+	if (nfds) {
+		struct cmsghdr *h;
+
+		msg.msg_control = &control;
+		msg.msg_controllen = CMSG_SPACE(sizeof(int) * nfds);
+		h = CMSG_FIRSTHDR(&msg);
+		h->cmsg_level = SOL_SOCKET;
+		h->cmsg_type = SCM_RIGHTS;
+		h->cmsg_len = CMSG_LEN(sizeof(int) * nfds);
+		memcpy(CMSG_DATA(h), fds, sizeof(int) * nfds);
+	}
+	sent = text && sendmsg(fd, &msg, MSG_NOSIGNAL) == (ssize_t)iov[0].iov_len + 1;
+	free(text);
+	return sent ? answer(fd) : NULL;
+}
+
 static json_t *ask(int fd, const char *what)
 {
-	char line[64];
-	int n = snprintf(line, sizeof(line), "{\"do\":\"%s\"}\n", what);
-
-	if (send(fd, line, n, MSG_NOSIGNAL) != n)
-		return NULL;
-	return answer(fd);
+	return machine_ask(fd, json_pack("{s:s}", "do", what), NULL, 0);
 }
 
 static bool is_ok(const json_t *reply)
@@ -146,8 +176,8 @@ static void match(struct machine *m, void *arg)
 	f->m = *m;
 }
 
-/* The one machine of that name or process, or die. */
-static struct machine find(const char *which)
+/** machine_find() - the one of that name or process, or die. */
+struct machine machine_find(const char *which)
 {
 	struct found f = { .which = which };
 
@@ -160,15 +190,21 @@ static struct machine find(const char *which)
 	return f.m;
 }
 
-static void must(struct machine *m, const char *which, const char *what)
+/** machine_must() - the answer of @which is that it's done, or die. */
+void machine_must(json_t *reply, const char *which)
 {
-	json_t *reply = ask(m->fd, what);
-
 	if (!reply)
 		die("%s doesn't answer", which);
 	if (!is_ok(reply))
 		die("%s: %s", which,
 		    json_string_value(json_object_get(reply, "error")) ?: "refused");
+}
+
+static void must(struct machine *m, const char *which, const char *what)
+{
+	json_t *reply = ask(m->fd, what);
+
+	machine_must(reply, which);
 	json_decref(reply);
 }
 
@@ -230,7 +266,7 @@ static bool ends_within(int fd, int seconds)
 
 static int stop(const char *which, int seconds)
 {
-	struct machine m = find(which);
+	struct machine m = machine_find(which);
 
 	if (seconds) {
 		must(&m, which, "powerdown");
@@ -303,7 +339,7 @@ static bool type(int fd, bool *escaped)
 /* The one way of calling it is gdb's: target remote | lodge debug MACHINE. */
 static int debug(const char *which)
 {
-	struct machine m = find(which);
+	struct machine m = machine_find(which);
 	struct pollfd p[2] = { { m.fd, POLLIN, 0 }, { STDIN_FILENO, POLLIN, 0 } };
 	char buf[4096];
 	ssize_t n = 1;
@@ -327,7 +363,7 @@ static int debug(const char *which)
 
 static int attach(const char *which)
 {
-	struct machine m = find(which);
+	struct machine m = machine_find(which);
 	struct pollfd p[2] = { { m.fd, POLLIN, 0 }, { STDIN_FILENO, POLLIN, 0 } };
 	bool escaped = false, input = true;
 	char buf[4096];
@@ -381,6 +417,8 @@ bool client_knows(const char *word)
 {
 	unsigned int i;
 
+	if (!strcmp(word, "device"))
+		return true;
 	for (i = 0; i < ARRAY_SIZE(verbs); i++)
 		if (!strcmp(word, verbs[i].word))
 			return true;
@@ -402,6 +440,8 @@ int client_main(int argc, char *argv[])
 	struct machine m;
 	int opt;
 
+	if (!strcmp(argv[0], "device"))
+		return device_main(argc, argv);
 	while (strcmp(argv[0], verbs[v].word))
 		v++;
 	opterr = 0;
@@ -427,7 +467,7 @@ int client_main(int argc, char *argv[])
 		return attach(argv[optind]);
 	if (!strcmp(argv[0], "debug"))
 		return debug(argv[optind]);
-	m = find(argv[optind]);
+	m = machine_find(argv[optind]);
 	must(&m, argv[optind], argv[0]);
 	return 0;
 }

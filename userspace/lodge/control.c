@@ -24,6 +24,7 @@
 
 #include "control.h"
 #include "debug.h"
+#include "device.h"
 #include "lodge.h"
 #include "term.h"
 #include "util.h"
@@ -34,7 +35,9 @@ struct client {
 	struct watch watch;
 	char line[CONTROL_LINE_MAX];
 	size_t len;
+	struct device_files files;	/* that came with it */
 	bool waits;		/* for room among the guest's keys */
+	bool removes;		/* a device, and isn't heard meanwhile */
 	struct client *next;
 };
 
@@ -127,10 +130,17 @@ static void pause_vcpus(struct client *c)
 	say_error(c, "a device keeps a vCPU: it runs on");
 }
 
+static void drop_files(struct client *c)
+{
+	while (c->files.count)
+		close(c->files.fd[--c->files.count]);
+}
+
 static void bye(struct client *c)
 {
 	struct client **at;
 
+	drop_files(c);
 	if (ctl.debugger == c) {
 		ctl.debugger = NULL;
 		gdb_end();
@@ -142,7 +152,7 @@ static void bye(struct client *c)
 	if (ctl.console == c)
 		ctl.console = NULL;
 	pthread_mutex_unlock(&ctl.lock);
-	loop_remove(&ctl.vm->loop, &c->watch);
+	loop_forget(&ctl.vm->loop, &c->watch);
 	close(c->watch.fd);
 	free(c);
 }
@@ -243,6 +253,38 @@ void control_room(void)
 	}
 }
 
+static void serve(struct client *c);
+
+static void on_removed(void *arg, const char *why)
+{
+	struct client *c = arg;
+
+	c->removes = false;
+	if (why)
+		say_error(c, why);
+	else
+		say_ok(c);
+	loop_add(&ctl.vm->loop, &c->watch);
+	serve(c);
+}
+
+static void remove_device(struct client *c, json_t *root)
+{
+	const char *what, *id;
+	char why[WHY_SIZE];
+	int seconds;
+
+	if (json_unpack(root, "{s:s, s:s, s:i!}", "do", &what, "id", &id, "seconds", &seconds) ||
+	    seconds < 1 || seconds > 86400) {
+		say_error(c, "\"id\", a string, and \"seconds\", 1 to 86400, are wanted");
+	} else if (device_remove(ctl.vm, id, seconds, on_removed, c, why)) {
+		say_error(c, why);
+	} else {
+		c->removes = true;
+		loop_remove(&ctl.vm->loop, &c->watch);
+	}
+}
+
 static void request(struct client *c, const char *line, size_t len)
 {
 	json_error_t error;
@@ -253,12 +295,18 @@ static void request(struct client *c, const char *line, size_t len)
 		say_error(c, error.text);
 	else if (!what)
 		say_error(c, "an object with \"do\", a string, is wanted");
+	else if (!strcmp(what, "device-add"))
+		say(c, device_request_add(ctl.vm, root, &c->files));
+	else if (!strcmp(what, "device-del"))
+		remove_device(c, root);
 	else if (json_object_size(root) != 1)
 		say_error(c, "there is something beside \"do\"");
 	else if (!strcmp(what, "status"))
 		status(c);
 	else if (!strcmp(what, "pause"))
 		pause_vcpus(c);
+	else if (!strcmp(what, "device-list"))
+		say(c, device_request_list(ctl.vm));
 	else if (!strcmp(what, "debug"))
 		give_debugger(c);
 	else if (gdb_holds() && (!strcmp(what, "resume") || !strcmp(what, "powerdown")))
@@ -272,8 +320,16 @@ static void request(struct client *c, const char *line, size_t len)
 	else if (!strcmp(what, "quit"))
 		say_ok(c), vm_stop(ctl.vm, STATUS_QUIT, "ended by \"quit\"");
 	else
-		say_error(c, "status, pause, resume, console, debug, powerdown or quit is wanted");
+		say_error(c, "status, pause, resume, console, debug, device-add, device-del, "
+			  "device-list, powerdown or quit is wanted");
 	json_decref(root);
+	drop_files(c);
+}
+
+/* It has said all that it has to say in requests. */
+static bool is_elsewhere(const struct client *c)
+{
+	return ctl.console == c || ctl.debugger == c;
 }
 
 /* Complete lines; the rest stays. False: it is too long for one. */
@@ -281,38 +337,28 @@ static bool requests(struct client *c)
 {
 	char *end;
 
-	while (ctl.console != c && ctl.debugger != c && (end = memchr(c->line, '\n', c->len))) {
+	while (!is_elsewhere(c) && !c->removes && (end = memchr(c->line, '\n', c->len))) {
 		size_t n = end - c->line;
 
 		request(c, c->line, n);
 		c->len -= n + 1;
 		memmove(c->line, end + 1, c->len);
 	}
-	return ctl.console == c || ctl.debugger == c || c->len < sizeof(c->line);
+	return is_elsewhere(c) || c->removes || c->len < sizeof(c->line);
 }
 
-static void on_client(void *arg)
+/* What came of it is done, as far as it can be. */
+static void serve(struct client *c)
 {
-	struct client *c = arg;
-	ssize_t n = 0;
+	size_t n;
 
-	if (c->len < sizeof(c->line)) {
-		n = recv(c->watch.fd, c->line + c->len, sizeof(c->line) - c->len,
-			 MSG_DONTWAIT);
-		if (n < 0 && (errno == EAGAIN || errno == EINTR))
-			return;
-		/* What was typed before it went is the guest's. */
-		if (n <= 0) {
-			bye(c);
-			return;
-		}
-		c->len += n;
-	}
 	if (!requests(c)) {
 		say_error(c, "a line is too long");
 		bye(c);
 		return;
 	}
+	if (is_elsewhere(c))
+		drop_files(c);
 	if (ctl.debugger == c) {
 		n = c->len;
 		c->len = 0;
@@ -324,6 +370,62 @@ static void on_client(void *arg)
 		c->waits = true;
 		loop_remove(&ctl.vm->loop, &c->watch);
 	}
+}
+
+/* Some more of its line, and descriptors; false: there are too many of those. */
+static bool receive(struct client *c, ssize_t *n)
+{
+	union {
+		struct cmsghdr align;
+		char buf[CMSG_SPACE(sizeof(int) * DEVICE_FILES)];
+	} control;
+	struct iovec iov = { c->line + c->len, sizeof(c->line) - c->len };
+	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control,
+			      .msg_controllen = sizeof(control) };
+	bool fit = true;
+	struct cmsghdr *h;
+
+	*n = recvmsg(c->watch.fd, &msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+	if (*n < 0)
+		return true;
+	for (h = CMSG_FIRSTHDR(&msg); h; h = CMSG_NXTHDR(&msg, h)) {
+		const uint8_t *p = CMSG_DATA(h), *end = (uint8_t *)h + h->cmsg_len;
+		int fd;
+
+		if (h->cmsg_level != SOL_SOCKET || h->cmsg_type != SCM_RIGHTS)
+			continue;
+		for (; p + sizeof(fd) <= end; p += sizeof(fd)) {
+			memcpy(&fd, p, sizeof(fd));
+			if (c->files.count < DEVICE_FILES)
+				c->files.fd[c->files.count++] = fd;
+			else
+				fit = close(fd) && false;
+		}
+	}
+	return fit && !(msg.msg_flags & MSG_CTRUNC);
+}
+
+static void on_client(void *arg)
+{
+	struct client *c = arg;
+	ssize_t n = 0;
+
+	if (c->len < sizeof(c->line)) {
+		if (!receive(c, &n)) {
+			say_error(c, "too many descriptors");
+			bye(c);
+			return;
+		}
+		if (n < 0 && (errno == EAGAIN || errno == EINTR))
+			return;
+		/* What was typed before it went is the guest's. */
+		if (n <= 0) {
+			bye(c);
+			return;
+		}
+		c->len += n;
+	}
+	serve(c);
 }
 
 static void on_connect(void *arg)

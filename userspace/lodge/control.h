@@ -7,7 +7,7 @@
 
 struct vm;
 
-/* Longer than any request, and than any answer. */
+/* Longer than any request. */
 #define CONTROL_LINE_MAX	4096
 
 bool control_dir(char *dir, size_t size, bool make);
@@ -15,9 +15,5 @@ void control_create(struct vm *vm, bool needed);
 void control_output(const void *data, size_t len);
 void control_room(void);
 void control_close(void);
-
-/* client.c */
-int client_main(int argc, char *argv[]);
-bool client_knows(const char *word);
 
 #endif

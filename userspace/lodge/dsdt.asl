@@ -8,6 +8,20 @@ DefinitionBlock ("", "DSDT", 2, "LODGE ", "LODGE   ", 1)
 	// S5 is the only sleep: SLP_TYP 5 in PM1 control
 	Name (\_S5, Package () { 5, 5, 0, 0 })
 
+	// Something was plugged in, or is to be let go of
+	Scope (\_GPE)
+	{
+		Method (_L01)
+		{
+			Store (\_SB.PCI0.ADDD, Local0)
+			Store (Local0, \_SB.PCI0.ADDD)
+			\_SB.PCI0.TELL (Local0, 1)
+			Store (\_SB.PCI0.WANT, Local0)
+			Store (Local0, \_SB.PCI0.WANT)
+			\_SB.PCI0.TELL (Local0, 3)
+		}
+	}
+
 	Scope (\_SB)
 	{
 		Device (PCI0)
@@ -65,7 +79,7 @@ DefinitionBlock ("", "DSDT", 2, "LODGE ", "LODGE   ", 1)
 				Package () { 0x001effff, 0, 0, 22 },
 				Package () { 0x001fffff, 0, 0, 23 }
 			})
-			// No hot plug, AER or power management to hand over
+			// No native hot plug, AER or power management to hand over
 			Method (_OSC, 4)
 			{
 				CreateDWordField (Arg3, 0, STAT)
@@ -80,6 +94,85 @@ DefinitionBlock ("", "DSDT", 2, "LODGE ", "LODGE   ", 1)
 				}
 				Return (Arg3)
 			}
+			// Slots, hot-plug (hotplug.c): what was added, what is wanted back,
+			// and what the guest lets go of, a bit for each
+			OperationRegion (HPR, SystemIO, 0x610, 12)
+			Field (HPR, DWordAcc, NoLock, WriteAsZeros)
+			{
+				ADDD, 32,
+				WANT, 32,
+				EJCT, 32
+			}
+			Method (LETG, 1)
+			{
+				Store (Arg0, EJCT)
+			}
+			Device (S01) { Name (_ADR, 0x00010000) Name (_SUN, 1) Method (_EJ0, 1) { LETG (0x00000002) } }
+			Device (S02) { Name (_ADR, 0x00020000) Name (_SUN, 2) Method (_EJ0, 1) { LETG (0x00000004) } }
+			Device (S03) { Name (_ADR, 0x00030000) Name (_SUN, 3) Method (_EJ0, 1) { LETG (0x00000008) } }
+			Device (S04) { Name (_ADR, 0x00040000) Name (_SUN, 4) Method (_EJ0, 1) { LETG (0x00000010) } }
+			Device (S05) { Name (_ADR, 0x00050000) Name (_SUN, 5) Method (_EJ0, 1) { LETG (0x00000020) } }
+			Device (S06) { Name (_ADR, 0x00060000) Name (_SUN, 6) Method (_EJ0, 1) { LETG (0x00000040) } }
+			Device (S07) { Name (_ADR, 0x00070000) Name (_SUN, 7) Method (_EJ0, 1) { LETG (0x00000080) } }
+			Device (S08) { Name (_ADR, 0x00080000) Name (_SUN, 8) Method (_EJ0, 1) { LETG (0x00000100) } }
+			Device (S09) { Name (_ADR, 0x00090000) Name (_SUN, 9) Method (_EJ0, 1) { LETG (0x00000200) } }
+			Device (S0A) { Name (_ADR, 0x000a0000) Name (_SUN, 10) Method (_EJ0, 1) { LETG (0x00000400) } }
+			Device (S0B) { Name (_ADR, 0x000b0000) Name (_SUN, 11) Method (_EJ0, 1) { LETG (0x00000800) } }
+			Device (S0C) { Name (_ADR, 0x000c0000) Name (_SUN, 12) Method (_EJ0, 1) { LETG (0x00001000) } }
+			Device (S0D) { Name (_ADR, 0x000d0000) Name (_SUN, 13) Method (_EJ0, 1) { LETG (0x00002000) } }
+			Device (S0E) { Name (_ADR, 0x000e0000) Name (_SUN, 14) Method (_EJ0, 1) { LETG (0x00004000) } }
+			Device (S0F) { Name (_ADR, 0x000f0000) Name (_SUN, 15) Method (_EJ0, 1) { LETG (0x00008000) } }
+			Device (S10) { Name (_ADR, 0x00100000) Name (_SUN, 16) Method (_EJ0, 1) { LETG (0x00010000) } }
+			Device (S11) { Name (_ADR, 0x00110000) Name (_SUN, 17) Method (_EJ0, 1) { LETG (0x00020000) } }
+			Device (S12) { Name (_ADR, 0x00120000) Name (_SUN, 18) Method (_EJ0, 1) { LETG (0x00040000) } }
+			Device (S13) { Name (_ADR, 0x00130000) Name (_SUN, 19) Method (_EJ0, 1) { LETG (0x00080000) } }
+			Device (S14) { Name (_ADR, 0x00140000) Name (_SUN, 20) Method (_EJ0, 1) { LETG (0x00100000) } }
+			Device (S15) { Name (_ADR, 0x00150000) Name (_SUN, 21) Method (_EJ0, 1) { LETG (0x00200000) } }
+			Device (S16) { Name (_ADR, 0x00160000) Name (_SUN, 22) Method (_EJ0, 1) { LETG (0x00400000) } }
+			Device (S17) { Name (_ADR, 0x00170000) Name (_SUN, 23) Method (_EJ0, 1) { LETG (0x00800000) } }
+			Device (S18) { Name (_ADR, 0x00180000) Name (_SUN, 24) Method (_EJ0, 1) { LETG (0x01000000) } }
+			Device (S19) { Name (_ADR, 0x00190000) Name (_SUN, 25) Method (_EJ0, 1) { LETG (0x02000000) } }
+			Device (S1A) { Name (_ADR, 0x001a0000) Name (_SUN, 26) Method (_EJ0, 1) { LETG (0x04000000) } }
+			Device (S1B) { Name (_ADR, 0x001b0000) Name (_SUN, 27) Method (_EJ0, 1) { LETG (0x08000000) } }
+			Device (S1C) { Name (_ADR, 0x001c0000) Name (_SUN, 28) Method (_EJ0, 1) { LETG (0x10000000) } }
+			Device (S1D) { Name (_ADR, 0x001d0000) Name (_SUN, 29) Method (_EJ0, 1) { LETG (0x20000000) } }
+			Device (S1E) { Name (_ADR, 0x001e0000) Name (_SUN, 30) Method (_EJ0, 1) { LETG (0x40000000) } }
+			Device (S1F) { Name (_ADR, 0x001f0000) Name (_SUN, 31) Method (_EJ0, 1) { LETG (0x80000000) } }
+
+			Method (TELL, 2)
+			{
+				If (And (Arg0, 0x00000002)) { Notify (S01, Arg1) }
+				If (And (Arg0, 0x00000004)) { Notify (S02, Arg1) }
+				If (And (Arg0, 0x00000008)) { Notify (S03, Arg1) }
+				If (And (Arg0, 0x00000010)) { Notify (S04, Arg1) }
+				If (And (Arg0, 0x00000020)) { Notify (S05, Arg1) }
+				If (And (Arg0, 0x00000040)) { Notify (S06, Arg1) }
+				If (And (Arg0, 0x00000080)) { Notify (S07, Arg1) }
+				If (And (Arg0, 0x00000100)) { Notify (S08, Arg1) }
+				If (And (Arg0, 0x00000200)) { Notify (S09, Arg1) }
+				If (And (Arg0, 0x00000400)) { Notify (S0A, Arg1) }
+				If (And (Arg0, 0x00000800)) { Notify (S0B, Arg1) }
+				If (And (Arg0, 0x00001000)) { Notify (S0C, Arg1) }
+				If (And (Arg0, 0x00002000)) { Notify (S0D, Arg1) }
+				If (And (Arg0, 0x00004000)) { Notify (S0E, Arg1) }
+				If (And (Arg0, 0x00008000)) { Notify (S0F, Arg1) }
+				If (And (Arg0, 0x00010000)) { Notify (S10, Arg1) }
+				If (And (Arg0, 0x00020000)) { Notify (S11, Arg1) }
+				If (And (Arg0, 0x00040000)) { Notify (S12, Arg1) }
+				If (And (Arg0, 0x00080000)) { Notify (S13, Arg1) }
+				If (And (Arg0, 0x00100000)) { Notify (S14, Arg1) }
+				If (And (Arg0, 0x00200000)) { Notify (S15, Arg1) }
+				If (And (Arg0, 0x00400000)) { Notify (S16, Arg1) }
+				If (And (Arg0, 0x00800000)) { Notify (S17, Arg1) }
+				If (And (Arg0, 0x01000000)) { Notify (S18, Arg1) }
+				If (And (Arg0, 0x02000000)) { Notify (S19, Arg1) }
+				If (And (Arg0, 0x04000000)) { Notify (S1A, Arg1) }
+				If (And (Arg0, 0x08000000)) { Notify (S1B, Arg1) }
+				If (And (Arg0, 0x10000000)) { Notify (S1C, Arg1) }
+				If (And (Arg0, 0x20000000)) { Notify (S1D, Arg1) }
+				If (And (Arg0, 0x40000000)) { Notify (S1E, Arg1) }
+				If (And (Arg0, 0x80000000)) { Notify (S1F, Arg1) }
+			}
 		}
 
 		// What is taken, so that nothing else is put there
@@ -89,7 +182,7 @@ DefinitionBlock ("", "DSDT", 2, "LODGE ", "LODGE   ", 1)
 			Name (_CRS, ResourceTemplate ()
 			{
 				Memory32Fixed (ReadWrite, 0xe0000000, 0x100000)
-				IO (Decode16, 0x600, 0x600, 1, 8)
+				IO (Decode16, 0x600, 0x600, 1, 0x20)
 			})
 		}
 

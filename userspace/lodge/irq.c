@@ -16,12 +16,13 @@
 
 #define IRQ_PINS	24
 #define IRQ_CASCADE	2
+#define IRQ_MAX		1024	/* all vectors of 31 devices, and more */
 
 struct irq_chip {
 	pthread_mutex_t lock;
 	struct kvm_irq_routing *table;
 	unsigned int max;	/* table has room for so many entries */
-	unsigned int next_gsi;
+	bool used[IRQ_MAX];
 };
 
 static void add_pin(struct irq_chip *irq, unsigned int gsi,
@@ -50,7 +51,6 @@ void irq_init(struct vm *vm)
 	irq->max = 64;
 	irq->table = xalloc(1, sizeof(*irq->table) +
 			    irq->max * sizeof(irq->table->entries[0]));
-	irq->next_gsi = IRQ_PINS;
 	vm->irq = irq;
 	for (i = 0; i < IRQ_PINS; i++) {
 		if (i == IRQ_CASCADE)
@@ -93,10 +93,42 @@ int irq_msi_add(struct vm *vm, int efd)
 	struct kvm_irqfd irqfd = { .fd = efd };
 
 	pthread_mutex_lock(&irq->lock);
-	irqfd.gsi = irq->next_gsi++;
+	irqfd.gsi = IRQ_PINS;
+	while (irqfd.gsi < IRQ_MAX && irq->used[irqfd.gsi])
+		irqfd.gsi++;
+	if (irqfd.gsi == IRQ_MAX)
+		die("there are more than %d interrupts", IRQ_MAX);
+	irq->used[irqfd.gsi] = true;
 	pthread_mutex_unlock(&irq->lock);
 	xioctl(vm->fd, KVM_IRQFD, &irqfd, "KVM_IRQFD");
 	return irqfd.gsi;
+}
+
+/**
+ * irq_msi_remove() - it is raised no more, and its GSI may be another's
+ * @vm: the machine
+ * @efd: the eventfd, still open
+ * @gsi: from irq_msi_add()
+ */
+void irq_msi_remove(struct vm *vm, int efd, unsigned int gsi)
+{
+	struct kvm_irqfd irqfd = { .fd = efd, .gsi = gsi, .flags = KVM_IRQFD_FLAG_DEASSIGN };
+	struct kvm_irq_routing *table;
+	struct irq_chip *irq = vm->irq;
+	unsigned int i;
+
+	xioctl(vm->fd, KVM_IRQFD, &irqfd, "KVM_IRQFD");
+	pthread_mutex_lock(&irq->lock);
+	table = irq->table;
+	for (i = 0; i < table->nr; i++) {
+		if (table->entries[i].type != KVM_IRQ_ROUTING_MSI || table->entries[i].gsi != gsi)
+			continue;
+		table->entries[i] = table->entries[--table->nr];
+		commit(vm);
+		break;
+	}
+	irq->used[gsi] = false;
+	pthread_mutex_unlock(&irq->lock);
 }
 
 static struct kvm_irq_routing_entry *find_msi(struct irq_chip *irq,

@@ -54,6 +54,9 @@
 #define PM1_EVENT_PORT		0x600		/* status, then enable */
 #define PM1_CONTROL_PORT	0x604
 #define PANIC_PORT		0x505
+#define GPE_PORT		0x608		/* status, then enable */
+#define GPE_LEN			2
+#define HOTPLUG_PORT		0x610
 #define RESET_PORT		0xcf9
 #define RESET_VALUE		6
 #define SCI_IRQ			9
@@ -65,6 +68,7 @@
 #define MAX_NETS		8
 #define MAX_FOLDERS		8
 #define NET_MAX_PAIRS		8
+#define DEVICE_ID_SIZE		21	/* a disk's serial number, and a zero */
 
 /*
  * How a run ends, as the process's exit status. A guest's own status (see
@@ -83,11 +87,13 @@ struct disk_config {
 	const char *path;
 	bool readonly;
 	bool remote;		/* it is the socket of who serves it, by vhost-user */
+	char id[DEVICE_ID_SIZE];	/* or empty */
 };
 
 struct fs_config {
 	const char *tag;	/* what the guest mounts */
 	const char *socket;
+	char id[DEVICE_ID_SIZE];
 };
 
 struct net_config {
@@ -95,6 +101,7 @@ struct net_config {
 	bool has_mac;
 	uint8_t mac[6];
 	unsigned int queues;	/* pairs */
+	char id[DEVICE_ID_SIZE];
 };
 
 /* What guest memory is made of; by default lodge's, if the node has it. */
@@ -155,6 +162,7 @@ struct vcpu {
 	struct kvm_run *run;
 	struct vcpu_exit last;
 	atomic_bool held;	/* by a debugger: it rests, whatever the others do */
+	atomic_uint turn;	/* odd while it is at a device */
 	bool hit;		/* it has come to a breakpoint, or made its step */
 	pthread_t thread;
 };
@@ -186,6 +194,8 @@ struct vm {
 	struct pci_bus *pci;
 	struct irq_chip *irq;
 	struct power *power;
+	struct hotplug *hotplug;
+	struct device *devices;		/* those that can be removed */
 };
 
 /* vm.c */
@@ -199,6 +209,7 @@ void irq_init(struct vm *vm);
 void irq_line(struct vm *vm, unsigned int gsi, bool level);
 void irq_pulse(struct vm *vm, unsigned int gsi);
 int irq_msi_add(struct vm *vm, int efd);
+void irq_msi_remove(struct vm *vm, int efd, unsigned int gsi);
 void irq_msi_route(struct vm *vm, unsigned int gsi, uint64_t addr,
 		   uint32_t data);
 
@@ -214,6 +225,7 @@ void vcpu_start(struct vcpu *vcpu);
 bool vcpus_pause(struct vm *vm);
 void vcpus_resume(struct vm *vm);
 bool vcpus_paused(const struct vm *vm);
+bool vcpus_outside(struct vm *vm);
 void vcpus_rest(struct vm *vm);
 
 /* boot.c, bzimage.c, pvh.c */
@@ -228,6 +240,7 @@ void genid_create(struct vm *vm);
 void pvpanic_create(struct vm *vm);
 void power_create(struct vm *vm);
 void power_button(struct vm *vm);
+void power_event(struct vm *vm, bool level);
 void power_reset_write(struct vm *vm, uint8_t val);
 void rtc_create(struct vm *vm);
 struct serial;
@@ -241,17 +254,18 @@ void serial_break(struct serial *s);
 void serial_flush_all(void);
 
 /* virtio devices: each finds its own place on the PCI bus */
+struct virtio_dev;
 struct balloon;
 struct balloon *balloon_create(struct vm *vm, const struct balloon_config *cfg);
-void blk_create(struct vm *vm, const struct disk_config *disk,
-		unsigned int index);
-void blk_remote_create(struct vm *vm, const char *path);
+int blk_open(const struct disk_config *disk);
+struct virtio_dev *blk_create(struct vm *vm, const struct disk_config *disk, int fd,
+			      const char *serial, char *why);
+struct virtio_dev *blk_remote_create(struct vm *vm, const char *path, char *why);
 struct console;
 struct console *console_create(struct vm *vm, int fd);
 void console_show(struct console *con);
 size_t console_input(void *console, const uint8_t *data, size_t len);
-void fs_create(struct vm *vm, const struct fs_config *fs);
-void net_create(struct vm *vm, const struct net_config *cfg);
+struct virtio_dev *fs_create(struct vm *vm, const struct fs_config *fs, char *why);
 void rng_create(struct vm *vm);
 void vsock_create(struct vm *vm, uint32_t cid);
 

@@ -99,6 +99,22 @@ void loop_remove(struct loop *loop, struct watch *watch)
 	epoll_ctl(loop->epfd, EPOLL_CTL_DEL, watch->fd, NULL);
 }
 
+/**
+ * loop_forget() - @watch may be freed, and its descriptor closed
+ *
+ * The loop's thread only, which may have it in hand: what comes next there is not told
+ * any more.
+ */
+void loop_forget(struct loop *loop, struct watch *watch)
+{
+	int i;
+
+	loop_remove(loop, watch);
+	for (i = 0; i < loop->nbatch; i++)
+		if (loop->batch[i].data.ptr == watch)
+			loop->batch[i].data.ptr = NULL;
+}
+
 /** loop_stop() - let loop_run() return. Any thread, any time. */
 void loop_stop(struct loop *loop)
 {
@@ -116,11 +132,14 @@ void loop_run(struct loop *loop)
 		n = epoll_wait(loop->epfd, ev, LOOP_BATCH, -1);
 		if (n < 0 && errno != EINTR)
 			die("the I/O loop cannot wait: %s", strerror(errno));
+		loop->batch = ev;
+		loop->nbatch = n;
 		for (i = 0; i < n && !loop->stopped; i++) {
 			struct watch *w = ev[i].data.ptr;
 
 			if (w)
 				w->ready(w->arg);
 		}
+		loop->nbatch = 0;
 	}
 }

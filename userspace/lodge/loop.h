@@ -11,7 +11,7 @@
  * @ready: called in the loop's thread
  * @arg: passed to @ready
  *
- * It belongs to who adds it and must outlive the loop.
+ * It belongs to who adds it and must outlive the loop, or loop_forget().
  */
 struct watch {
 	int fd;
@@ -19,16 +19,21 @@ struct watch {
 	void *arg;
 };
 
+struct epoll_event;
+
 struct loop {
 	int epfd;
 	int wake;
 	atomic_int stopped;
+	struct epoll_event *batch;	/* what is being served, */
+	int nbatch;			/* and how much of it */
 };
 
 void loop_init(struct loop *loop);
 void loop_add(struct loop *loop, struct watch *watch);
 void loop_add_output(struct loop *loop, struct watch *watch);
 void loop_remove(struct loop *loop, struct watch *watch);
+void loop_forget(struct loop *loop, struct watch *watch);
 void loop_stop(struct loop *loop);
 void loop_run(struct loop *loop);
 int event_create(void);

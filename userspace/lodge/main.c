@@ -17,6 +17,9 @@
  * function, MSI-X table, PCI bus, routing table, in this order), never the
  * other way round. The bus's own lock is a leaf.
  *
+ * A device that can be removed while the machine runs (device.c) is freed when nobody
+ * can be in a function of it any more: hidden first, then awaited (vcpus_outside()).
+ *
  * A guest is hostile. Its memory is reached through mem_ptr() only (mem.c);
  * its virtqueues through vq_pop() only (virtqueue.c).
  */
@@ -26,7 +29,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 
-#include "control.h"
+#include "client.h"
 #include "daemon.h"
 #include "options.h"
 #include "term.h"
@@ -36,10 +39,14 @@ static const char usage[] =
 "usage: lodge run [-c FILE] --kernel FILE [OPTION]...\n"
 "       lodge ps [--json]\n"
 "       lodge pause|resume|console|debug MACHINE\n"
+"       lodge device add MACHINE disk|net|fs WHAT\n"
+"       lodge device del [--timeout SECONDS] MACHINE ID\n"
+"       lodge device list [--json] MACHINE\n"
 "       lodge stop [--timeout SECONDS] [--force] MACHINE\n"
 "Run a virtual machine on this terminal: Ctrl-A x ends it, Ctrl-A h helps. List one's\n"
 "own that run; pause them, go on, attach to their consoles (Ctrl-A d detaches), press\n"
-"their power buttons. MACHINE is a name or a process number.\n"
+"their power buttons; add and remove devices, WHAT as behind --disk and the like.\n"
+"MACHINE is a name or a process number.\n"
 "\n"
 "  -c, --config FILE  options from a file: NAME = VALUE on each line, see lodge(5)\n"
 "  --kernel FILE      bzImage, or ELF file with a PVH entry (vmlinux)\n"
@@ -52,7 +59,9 @@ static const char usage[] =
 "  --merge WHOM       make equal pages one: on, with all machines of the user\n"
 "                     (default, with lodge); NAME, with those of that NAME only;\n"
 "                     off\n"
-"  --disk FILE[,ro]   raw disk image or block device; may be repeated\n"
+"  --disk FILE[,ro][,id=NAME]\n"
+"                     raw disk image or block device; NAME is for lodge device;\n"
+"                     may be repeated\n"
 "  --disk vhost-user=SOCKET   disk of any format, by another program\n"
 "  --fs tag=NAME,socket=SOCKET      shared folder, by virtiofsd; may be repeated\n"
 "  --net tap=NAME[,mac=ADDR][,queues=N]\n"

@@ -5,7 +5,9 @@
  * masked, raising it only sets its pending bit.
  */
 #include <linux/pci_regs.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "lodge.h"
 #include "pci.h"
@@ -111,6 +113,24 @@ void msix_create(struct pci_dev *dev, unsigned int vectors, unsigned int bar,
 	dev->msix_cap = pci_add_cap(dev, PCI_CAP_ID_MSIX, &cap, sizeof(cap));
 	memcpy(dev->writable + dev->msix_cap + PCI_MSIX_FLAGS, &writable,
 	       sizeof(writable));
+}
+
+/** msix_destroy() - nobody raises them any more, and nobody writes the table. */
+void msix_destroy(struct pci_dev *dev)
+{
+	unsigned int i;
+
+	for (i = 0; i < dev->nvectors; i++) {
+		struct msix_vector *v = &dev->vector[i];
+
+		if (v->efd < 0)
+			continue;
+		irq_msi_remove(dev->vm, v->efd, v->gsi);
+		close(v->efd);
+	}
+	free(dev->vector);
+	dev->vector = NULL;
+	dev->nvectors = 0;
 }
 
 /*

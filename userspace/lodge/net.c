@@ -104,6 +104,13 @@ static void net_stop(struct virtio_dev *dev)
 	net->backend->stop(net);
 }
 
+static void net_destroy(struct virtio_dev *dev)
+{
+	struct net *net = container_of(dev, struct net, dev);
+
+	net->backend->destroy(net);
+}
+
 /** net_link() - the cable is plugged in or pulled out; dev->lock held. */
 void net_link(struct net *net, bool up)
 {
@@ -140,6 +147,7 @@ void net_add(struct vm *vm, struct net *net, const struct net_config *cfg,
 		.kick = net_kick,
 		.start = net_start,
 		.stop = net_stop,
+		.destroy = net_destroy,
 	};
 
 	net->ops = ops;
@@ -157,11 +165,30 @@ void net_add(struct vm *vm, struct net *net, const struct net_config *cfg,
 	virtio_create(vm, &net->dev, &net->ops, features, &net->config);
 }
 
-/** net_create() - a network device as @cfg wants it, or die. */
-void net_create(struct vm *vm, const struct net_config *cfg)
+/** net_open() - what the device is made of, or die. */
+void net_open(const struct net_config *cfg, int err, struct device_files *files)
 {
+	*files = (struct device_files){ 0 };
 	if (cfg->tap)
-		net_tap_create(vm, cfg);
+		net_tap_open(cfg, files);
 	else
-		net_user_create(vm, cfg);
+		net_user_open(err, files);
+}
+
+/**
+ * net_create() - a network device
+ * @vm: the machine
+ * @cfg: as the user wants it
+ * @files: of net_open(), or of a stranger; the device's, if there is one
+ * @why: why there is none
+ *
+ * Return: the device, or NULL.
+ */
+struct virtio_dev *net_create(struct vm *vm, const struct net_config *cfg,
+			      const struct device_files *files, char *why)
+{
+	struct net *net = cfg->tap ? net_tap_create(vm, cfg, files, why) :
+		net_stream_create(vm, cfg, files, why);
+
+	return net ? &net->dev : NULL;
 }

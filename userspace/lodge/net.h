@@ -4,6 +4,7 @@
 
 #include <linux/virtio_net.h>
 
+#include "device.h"
 #include "virtio.h"
 
 #define NET_HEADER	sizeof(struct virtio_net_hdr_mrg_rxbuf)
@@ -17,12 +18,14 @@ struct net;
  * @start: the driver is ready; all of these with dev->lock held
  * @stop: let go of the rings; may come twice
  * @kick: there may be something in queue @q; I/O thread
+ * @destroy: give back all that it has; nobody uses the device any more
  * @use_pairs: the driver wants @n pairs of queues; 0, or -1. NULL with one pair
  */
 struct net_backend {
 	void (*start)(struct net *net);
 	void (*stop)(struct net *net);
 	void (*kick)(struct net *net, unsigned int q);
+	void (*destroy)(struct net *net);
 	int (*use_pairs)(struct net *net, unsigned int n);
 };
 
@@ -44,14 +47,20 @@ struct net {
 	bool running;
 };
 
+void net_open(const struct net_config *cfg, int err, struct device_files *files);
+struct virtio_dev *net_create(struct vm *vm, const struct net_config *cfg,
+			      const struct device_files *files, char *why);
 void net_add(struct vm *vm, struct net *net, const struct net_config *cfg,
 	     uint64_t features);
 void net_link(struct net *net, bool up);
 unsigned int net_control_queue(const struct net *net);
 
 /* net_tap.c, net_user.c */
-void net_tap_create(struct vm *vm, const struct net_config *cfg);
-void net_user_create(struct vm *vm, const struct net_config *cfg);
-void net_stream_create(struct vm *vm, const struct net_config *cfg, int fd, int pid);
+void net_tap_open(const struct net_config *cfg, struct device_files *files);
+struct net *net_tap_create(struct vm *vm, const struct net_config *cfg,
+			   const struct device_files *files, char *why);
+void net_user_open(int to, struct device_files *files);
+struct net *net_stream_create(struct vm *vm, const struct net_config *cfg,
+			      const struct device_files *files, char *why);
 
 #endif

@@ -56,6 +56,11 @@ static int take(struct net_config *net, char *word, char *err, size_t size)
 		net->has_mac = true;
 		return 0;
 	}
+	if (!strncmp(word, "id=", 3)) {
+		const char *wrong = device_id(net->id, word + 3);
+
+		return wrong ? fail(err, size, wrong) : 0;
+	}
 	if (!strncmp(word, "queues=", 7)) {
 		if (!net->tap)
 			return fail(err, size, "queues= is for a tap");
@@ -64,7 +69,7 @@ static int take(struct net_config *net, char *word, char *err, size_t size)
 		net->queues = n;
 		return 0;
 	}
-	return fail(err, size, "mac= and queues= are all that can follow");
+	return fail(err, size, "mac=, queues= and id= are all that can follow");
 }
 
 _Static_assert(NET_MAX_PAIRS == 8, "as the message says");

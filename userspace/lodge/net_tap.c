@@ -8,6 +8,7 @@
 #include <linux/if_tun.h>
 #include <linux/vhost.h>
 #include <net/if.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
@@ -21,7 +22,6 @@
 
 struct net_tap {
 	struct net net;
-	const char *name;
 	unsigned int active;	/* pairs that the driver uses */
 	int fd[NET_MAX_PAIRS];
 	struct vhost vhost[NET_MAX_PAIRS];
@@ -142,9 +142,22 @@ static void tap_stop(struct net *net)
 	tap_use_pairs(net, 1);
 }
 
+static void tap_destroy(struct net *net)
+{
+	struct net_tap *tap = container_of(net, struct net_tap, net);
+	unsigned int i;
+
+	for (i = 0; i < net->pairs; i++) {
+		vhost_close(&tap->vhost[i]);
+		close(tap->fd[i]);
+	}
+	free(tap);
+}
+
 static const struct net_backend tap_backend = {
 	.start = tap_start,
 	.stop = tap_stop,
+	.destroy = tap_destroy,
 	.use_pairs = tap_use_pairs,
 };
 
@@ -159,20 +172,18 @@ static int open_tun(void)
 	return fd;
 }
 
-static int set_iff(const struct net_tap *tap, int fd, bool multi)
+static int set_iff(const char *name, int fd, bool multi)
 {
 	struct ifreq ifr = {
 		.ifr_flags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR |
 			(multi ? IFF_MULTI_QUEUE : 0) };
 
-	memcpy(ifr.ifr_name, tap->name, strlen(tap->name));
+	memcpy(ifr.ifr_name, name, strlen(name));
 	return ioctl(fd, TUNSETIFF, &ifr);
 }
 
-static void tap_failed(const struct net_tap *tap)
+static void tap_failed(const char *name, bool multi)
 {
-	const char *name = tap->name;
-
 	switch (errno) {
 	case EPERM:
 		die("the tap %s is not yours to use or make: ip tuntap add %s mode tap user $USER, as root, does",
@@ -180,7 +191,7 @@ static void tap_failed(const struct net_tap *tap)
 	case EBUSY:
 		die("the tap %s is in use by another machine", name);
 	case EINVAL:
-		die("the interface %s is no tap%s", name, tap->net.pairs > 1 ?
+		die("the interface %s is no tap%s", name, multi ?
 		    ", or one for a single queue: ip tuntap add NAME mode tap multi_queue makes others" :
 		    "");
 	default:
@@ -188,57 +199,96 @@ static void tap_failed(const struct net_tap *tap)
 	}
 }
 
-static void open_queue(struct net_tap *tap, unsigned int i)
+static int open_queue(const char *name, bool multi)
 {
-	bool multi = tap->net.pairs > 1;
-	int size = NET_HEADER;
+	int fd = open_tun();
 
-	tap->fd[i] = open_tun();
 	/* One that was made for several queues serves with one, too. */
-	if (set_iff(tap, tap->fd[i], multi) &&
-	    (multi || errno != EINVAL || set_iff(tap, tap->fd[i], true)))
-		tap_failed(tap);
-	xioctl(tap->fd[i], TUNSETVNETHDRSZ, &size, "TUNSETVNETHDRSZ");
-	tap->active++;
+	if (set_iff(name, fd, multi) && (multi || errno != EINVAL || set_iff(name, fd, true)))
+		tap_failed(name, multi);
+	return fd;
 }
 
 /* What only the interface itself knows; one that was made here is switched on. */
-static void interface(struct net_tap *tap, bool made)
+static unsigned int interface(const char *name, bool made)
 {
 	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	struct ifreq ifr = { 0 };
+	unsigned int mtu;
 
-	memcpy(ifr.ifr_name, tap->name, strlen(tap->name));
+	memcpy(ifr.ifr_name, name, strlen(name));
 	if (fd < 0 || ioctl(fd, SIOCGIFMTU, &ifr))
-		die("cannot ask for the MTU of %s: %s", tap->name, strerror(errno));
-	tap->net.config.mtu = ifr.ifr_mtu;
-	if (made) {
-		if (!ioctl(fd, SIOCGIFFLAGS, &ifr)) {
-			ifr.ifr_flags |= IFF_UP;
-			if (ioctl(fd, SIOCSIFFLAGS, &ifr))
-				warn("cannot switch on the tap %s: %s", tap->name,
-				     strerror(errno));
-		}
+		die("cannot ask for the MTU of %s: %s", name, strerror(errno));
+	mtu = ifr.ifr_mtu;
+	if (made && !ioctl(fd, SIOCGIFFLAGS, &ifr)) {
+		ifr.ifr_flags |= IFF_UP;
+		if (ioctl(fd, SIOCSIFFLAGS, &ifr))
+			warn("cannot switch on the tap %s: %s", name, strerror(errno));
 	}
 	close(fd);
+	return mtu;
 }
 
-/** net_tap_create() - a network device on the tap cfg->tap, or die. */
-void net_tap_create(struct vm *vm, const struct net_config *cfg)
+/** net_tap_open() - the tap cfg->tap and vhost-net, or die. */
+void net_tap_open(const struct net_config *cfg, struct device_files *files)
 {
-	struct net_tap *tap = xalloc(1, sizeof(*tap));
-	uint64_t features = HOST_OFFLOADS, guest = 0;
 	bool made = !if_nametoindex(cfg->tap);
 	unsigned int i;
 
+	for (i = 0; i < cfg->queues; i++) {
+		files->fd[i] = open_queue(cfg->tap, cfg->queues > 1);
+		files->fd[cfg->queues + i] = vhost_open("/dev/vhost-net", "vhost_net");
+	}
+	files->count = 2 * cfg->queues;
+	files->mtu = interface(cfg->tap, made);
+}
+
+/* What comes over a control socket may be anything. */
+static int adopt(struct net_tap *tap, unsigned int pair, const struct device_files *files,
+		 const struct mem *mem, char *why)
+{
+	const short wanted = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR;
+	int fd = files->fd[pair], size = NET_HEADER;
+	struct ifreq ifr = { 0 };
+
+	if (ioctl(fd, TUNGETIFF, &ifr) || (ifr.ifr_flags & wanted) != wanted ||
+	    ioctl(fd, TUNSETVNETHDRSZ, &size))
+		return refuse(why, "it is no tap that frames with a header go through");
+	tap->fd[pair] = fd;
+	return vhost_adopt(&tap->vhost[pair], files->fd[tap->net.pairs + pair], mem, why);
+}
+
+/**
+ * net_tap_create() - a network device on a tap
+ * @vm: the machine
+ * @cfg: as the user wants it
+ * @files: what it is made of; the device's, if there is one
+ * @why: why there is none
+ *
+ * Return: the device, or NULL.
+ */
+struct net *net_tap_create(struct vm *vm, const struct net_config *cfg,
+			   const struct device_files *files, char *why)
+{
+	uint64_t features = HOST_OFFLOADS, guest = 0;
+	struct net_tap *tap;
+	unsigned int i;
+
+	if (files->count != 2 * cfg->queues) {
+		refuse(why, "a tap and vhost-net, %u of each, are wanted", cfg->queues);
+		return NULL;
+	}
+	tap = xalloc(1, sizeof(*tap));
 	tap->net.backend = &tap_backend;
 	tap->net.pairs = cfg->queues;
-	tap->name = cfg->tap;
 	for (i = 0; i < cfg->queues; i++) {
-		open_queue(tap, i);
-		vhost_open(&tap->vhost[i], "/dev/vhost-net", "vhost_net", &vm->mem);
+		if (adopt(tap, i, files, &vm->mem, why)) {
+			free(tap);
+			return NULL;
+		}
 	}
-	interface(tap, made);
+	tap->active = cfg->queues;
+	tap->net.config.mtu = files->mtu;
 	for (i = 0; i < ARRAY_SIZE(offloads); i++)
 		guest |= 1ULL << offloads[i].feature;
 	if (!set_offload(tap, guest))
@@ -249,4 +299,5 @@ void net_tap_create(struct vm *vm, const struct net_config *cfg)
 	net_add(vm, &tap->net, cfg, features);
 	for (i = 0; i < cfg->queues; i++)
 		vhost_bind(&tap->vhost[i], &tap->net.dev, NET_RX(i));
+	return &tap->net;
 }

@@ -15,6 +15,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -42,24 +43,28 @@ struct net_user {
 	uint8_t out_buf[PREFIX + FRAME_MAX];
 };
 
-/* passt ended, or can't be understood. */
-static void link_down(struct net_user *u)
+/* There is no other end any more. */
+static void hang_up(struct net_user *u)
 {
 	struct loop *loop = &u->net.dev.vm->loop;
 
-	if (u->down)
-		return;
 	u->down = true;
-	if (!u->blocked)
-		loop_remove(loop, &u->in);
-	if (u->sending)
-		loop_remove(loop, &u->out);
+	loop_forget(loop, &u->in);
+	loop_forget(loop, &u->out);
 	close(u->in.fd);
 	close(u->out.fd);
 	if (u->pid > 0) {
 		kill(u->pid, SIGKILL);
 		waitpid(u->pid, NULL, 0);
 	}
+}
+
+/* passt ended, or can't be understood. */
+static void link_down(struct net_user *u)
+{
+	if (u->down)
+		return;
+	hang_up(u);
 	warn("passt has ended: the network in slot %u has no link any more",
 	     u->net.dev.pci.slot);
 	net_link(&u->net, false);
@@ -301,9 +306,19 @@ static void user_start(struct net *net)
 	(void)net;
 }
 
+static void user_destroy(struct net *net)
+{
+	struct net_user *u = container_of(net, struct net_user, net);
+
+	if (!u->down)
+		hang_up(u);
+	free(u);
+}
+
 static const struct net_backend user_backend = {
 	.start = user_start,
 	.stop = user_stop,
+	.destroy = user_destroy,
 	.kick = user_kick,
 };
 
@@ -311,28 +326,40 @@ static const struct net_backend user_backend = {
  * net_stream_create() - a network device, its frames on a stream socket
  * @vm: the machine
  * @cfg: as the user wants it
- * @fd: the socket; ours from here on
- * @pid: the child at its other end, or 0
+ * @files: the socket; the device's, if there is one
+ * @why: why there is none
+ *
+ * Return: the device, or NULL.
  */
-void net_stream_create(struct vm *vm, const struct net_config *cfg, int fd, int pid)
+struct net *net_stream_create(struct vm *vm, const struct net_config *cfg,
+			      const struct device_files *files, char *why)
 {
-	struct net_user *u = xalloc(1, sizeof(*u));
-	int out = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+	int type = 0, out = -1;
+	socklen_t len = sizeof(type);
+	struct net_user *u;
 
-	if (out < 0)
-		die("cannot duplicate a socket: %s", strerror(errno));
-	u->pid = pid;
-	u->in = (struct watch){ fd, on_frames, u };
+	/* What comes over a control socket may be anything. */
+	if (files->count == 1 &&
+	    !getsockopt(files->fd[0], SOL_SOCKET, SO_TYPE, &type, &len) && type == SOCK_STREAM)
+		out = fcntl(files->fd[0], F_DUPFD_CLOEXEC, 0);
+	if (out < 0) {
+		refuse(why, "one stream socket is wanted");
+		return NULL;
+	}
+	u = xalloc(1, sizeof(*u));
+	u->pid = files->pid;
+	u->in = (struct watch){ files->fd[0], on_frames, u };
 	u->out = (struct watch){ out, on_room, u };
 	u->net.backend = &user_backend;
 	u->net.pairs = 1;
 	u->net.config.mtu = MTU;
 	net_add(vm, &u->net, cfg, 1ULL << VIRTIO_NET_F_MRG_RXBUF);
 	loop_add(&vm->loop, &u->in);
+	return &u->net;
 }
 
 /* In the child: nothing of the launcher's goes with it but its end of the socket. */
-static void become_passt(int fd, int said, bool daemon)
+static void become_passt(int fd, int said, int err)
 {
 	char *const argv[] = { (char *)"passt", (char *)"--foreground", (char *)"--quiet",
 			       (char *)"--fd", (char *)"3", NULL };
@@ -341,9 +368,7 @@ static void become_passt(int fd, int said, bool daemon)
 	/* Not to hear what is for the terminal; it ends with its socket. */
 	setsid();
 	signal(SIGPIPE, SIG_DFL);
-	/* Who waits for the end of a daemon's messages must not wait for passt. */
-	if (daemon)
-		dup2(STDOUT_FILENO, STDERR_FILENO);
+	dup2(err, STDERR_FILENO);
 	fd = fcntl(fd, F_DUPFD, SAFE_FD);
 	said = fcntl(said, F_DUPFD, SAFE_FD);
 	if (null >= 0 && dup2(null, STDIN_FILENO) >= 0 && dup2(null, STDOUT_FILENO) >= 0 &&
@@ -355,8 +380,8 @@ static void become_passt(int fd, int said, bool daemon)
 	_exit(STATUS_FAILED);
 }
 
-/** net_user_create() - a network device through passt, or die. */
-void net_user_create(struct vm *vm, const struct net_config *cfg)
+/** net_user_open() - passt, a child that complains @to there, behind a socket; or die. */
+void net_user_open(int to, struct device_files *files)
 {
 	int sock[2], said[2], err;
 	pid_t pid;
@@ -368,12 +393,14 @@ void net_user_create(struct vm *vm, const struct net_config *cfg)
 	if (pid < 0)
 		die("cannot start passt: %s", strerror(errno));
 	if (!pid)
-		become_passt(sock[1], said[1], vm->cfg->daemon);
+		become_passt(sock[1], said[1], to);
 	close(sock[1]);
 	close(said[1]);
 	if (read(said[0], &err, sizeof(err)) == sizeof(err))
 		die("cannot start passt: %s; is the package passt installed?",
 		    strerror(err));
 	close(said[0]);
-	net_stream_create(vm, cfg, sock[0], pid);
+	files->fd[0] = sock[0];
+	files->count = 1;
+	files->pid = pid;
 }

@@ -79,14 +79,51 @@ static enum options_action fail(char *err, size_t size, const char *fmt, ...)
 	return OPTIONS_ERROR;
 }
 
-/* "FILE", "FILE,ro" or "vhost-user=SOCKET"; a comma elsewhere belongs to the name. */
-static int add_disk(struct config *cfg, char *arg)
+/**
+ * device_id() - what a device shall be called
+ * @id: DEVICE_ID_SIZE bytes, filled in
+ * @name: as it was said
+ *
+ * Return: NULL, or what is wrong.
+ */
+const char *device_id(char *id, const char *name)
+{
+	static const char known[] = "0123456789_.-ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+	size_t len = strlen(name);
+
+	if (!len || len >= DEVICE_ID_SIZE || name[strspn(name, known)])
+		return "id= wants a name of 1 to 20 letters, digits, \"_\", \".\" and \"-\"";
+	strcpy(id, name);
+	return NULL;
+}
+
+_Static_assert(DEVICE_ID_SIZE == 21, "as the message says");
+
+/* ",id=NAME" is cut off the end, if it is there. */
+static const char *cut_id(char *arg, char *id)
+{
+	char *comma = strrchr(arg, ',');
+
+	if (!comma || strncmp(comma, ",id=", 4))
+		return NULL;
+	*comma = 0;
+	return device_id(id, comma + 4);
+}
+
+/* "FILE[,ro]" or "vhost-user=SOCKET", and an id; a comma elsewhere belongs to the name. */
+static const char *add_disk(struct config *cfg, char *arg)
 {
 	struct disk_config *disk = &cfg->disk[cfg->ndisks];
-	size_t len = strlen(arg);
+	const char *wrong;
+	size_t len;
 
 	if (cfg->ndisks == MAX_DISKS)
-		return -1;
+		return "there can be 24 disks at most";
+	*disk = (struct disk_config){ 0 };
+	wrong = cut_id(arg, disk->id);
+	if (wrong)
+		return wrong;
+	len = strlen(arg);
 	if (!strncmp(arg, "vhost-user=", 11)) {
 		arg += 11;
 		disk->remote = true;
@@ -96,18 +133,25 @@ static int add_disk(struct config *cfg, char *arg)
 	}
 	disk->path = arg;
 	cfg->ndisks++;
-	return 0;
+	return NULL;
 }
 
-/* "tag=NAME,socket=SOCKET"; what is wrong, or NULL. */
+_Static_assert(MAX_DISKS == 24, "as the message says");
+
+/* "tag=NAME,socket=SOCKET", and an id; what is wrong, or NULL. */
 static const char *add_fs(struct config *cfg, char *arg)
 {
 	struct fs_config *fs = &cfg->fs[cfg->nfs];
+	const char *wrong;
 	unsigned int i;
 	char *comma;
 
 	if (cfg->nfs == MAX_FOLDERS)
 		return "there can be 8 folders at most";
+	*fs = (struct fs_config){ 0 };
+	wrong = cut_id(arg, fs->id);
+	if (wrong)
+		return wrong;
 	comma = strchr(arg, ',');
 	if (strncmp(arg, "tag=", 4) || !comma || strncmp(comma, ",socket=", 8) || !comma[8])
 		return "tag=NAME,socket=SOCKET is wanted";
@@ -125,6 +169,36 @@ static const char *add_fs(struct config *cfg, char *arg)
 
 _Static_assert(MAX_FOLDERS == 8 && FS_TAG_MAX == 36, "as the messages say");
 
+/**
+ * device_option() - add a disk, a network or a folder
+ * @cfg: to this
+ * @kind: "disk", "net" or "fs"
+ * @arg: what stands behind that option; kept, and cut into pieces
+ * @err: what is wrong
+ * @size: room there
+ *
+ * Return: 0, or -1 with @err.
+ */
+int device_option(struct config *cfg, const char *kind, char *arg, char *err, size_t size)
+{
+	char given[128], why[128];
+	const char *wrong = why;
+
+	snprintf(given, sizeof(given), "%s", arg);
+	if (!strcmp(kind, "disk"))
+		wrong = add_disk(cfg, arg);
+	else if (!strcmp(kind, "fs"))
+		wrong = add_fs(cfg, arg);
+	else if (strcmp(kind, "net"))
+		wrong = "disk, fs or net is wanted";
+	else if (!net_option(cfg, arg, why, sizeof(why)))
+		return 0;
+	if (!wrong)
+		return 0;
+	snprintf(err, size, "%s %s: %s", kind, given, wrong);
+	return -1;
+}
+
 /* As JSON has it, which says the name to who asks. */
 static bool is_utf8(const char *text)
 {
@@ -137,8 +211,7 @@ static bool is_utf8(const char *text)
 static enum options_action take(struct config *cfg, int opt, char *arg,
 				char *err, size_t size)
 {
-	char given[128], why[128];
-	const char *wrong;
+	char why[300];
 	unsigned long n;
 
 	switch (opt) {
@@ -240,10 +313,11 @@ static enum options_action take(struct config *cfg, int opt, char *arg,
 		cfg->balloon.control = arg;
 		break;
 	case OPT_NET:
-		/* It is cut into pieces. */
-		snprintf(given, sizeof(given), "%s", arg);
-		if (net_option(cfg, arg, why, sizeof(why)))
-			return fail(err, size, "--net %s: %s", given, why);
+	case OPT_FS:
+	case OPT_DISK:
+		if (device_option(cfg, opt == OPT_NET ? "net" : opt == OPT_FS ? "fs" : "disk",
+				  arg, why, sizeof(why)))
+			return fail(err, size, "--%s", why);
 		break;
 	case OPT_GENERATION_ID:
 		if (genid_parse(arg, cfg->genid))
@@ -251,23 +325,12 @@ static enum options_action take(struct config *cfg, int opt, char *arg,
 				    arg);
 		cfg->has_genid = true;
 		break;
-	case OPT_FS:
-		snprintf(given, sizeof(given), "%s", arg);
-		wrong = add_fs(cfg, arg);
-		if (wrong)
-			return fail(err, size, "--fs %s: %s", given, wrong);
-		break;
 	case OPT_VSOCK:
 		/* Lower ones have a meaning; the highest is any. */
 		if (parse_uint(arg, UINT32_MAX - 1, &n) || n <= VMADDR_CID_HOST)
 			return fail(err, size, "--vsock %s: a number from %d to %u is wanted",
 				    arg, VMADDR_CID_HOST + 1, UINT32_MAX - 1);
 		cfg->vsock = n;
-		break;
-	case OPT_DISK:
-		if (add_disk(cfg, arg))
-			return fail(err, size, "--disk %s: there can be %d disks at most",
-				    arg, MAX_DISKS);
 		break;
 	}
 	return OPTIONS_RUN;

@@ -8,6 +8,7 @@
  * 6.8.2); PCI Express Base 4.0, 7.2.2 (ECAM).
  */
 #include <linux/pci_regs.h>
+#include <stdatomic.h>
 #include <string.h>
 
 #include "lodge.h"
@@ -22,8 +23,9 @@
 
 struct pci_bus {
 	struct vm *vm;
-	struct pci_dev *slot[PCI_SLOTS];
-	uint32_t next_mem, next_port;
+	bool running;
+	struct pci_dev *slot[PCI_SLOTS];	/* the loop's thread only */
+	struct pci_dev *_Atomic shown[PCI_SLOTS];	/* what a guest finds there */
 	pthread_mutex_t lock;	/* of @address and @irqs */
 	uint32_t address;
 	uint32_t irqs[PCI_GSI_COUNT];	/* slots that assert this GSI */
@@ -169,7 +171,7 @@ static struct pci_dev *find_dev(struct pci_bus *pci, uint32_t bus_devfn)
 	/* Function 0 of bus 0 is all there is. */
 	if (bus_devfn > 0xff || bus_devfn & 7)
 		return NULL;
-	return pci->slot[bus_devfn >> 3];
+	return pci->shown[bus_devfn >> 3];
 }
 
 /*
@@ -241,8 +243,6 @@ void pci_create(struct vm *vm)
 
 	pthread_mutex_init(&pci->lock, NULL);
 	pci->vm = vm;
-	pci->next_mem = PCI_MMIO_BASE;
-	pci->next_port = PCI_PORTS_BASE;
 	vm->pci = pci;
 	bus_add(&vm->pio, &ports);
 	bus_add(&vm->mmio, &ecam);
@@ -250,10 +250,19 @@ void pci_create(struct vm *vm)
 		DEVICE_BRIDGE, CLASS_BRIDGE);
 }
 
+static unsigned int free_slot(const struct pci_bus *pci)
+{
+	unsigned int slot = 0;
+
+	while (slot < PCI_SLOTS && pci->slot[slot])
+		slot++;
+	return slot;
+}
+
 /**
  * pci_add() - put a device into the next free slot
  * @vm: the machine
- * @dev: zeroed; the caller's, for as long as the machine lives
+ * @dev: zeroed; the caller's, until pci_remove()
  * @vendor: ID, also the subsystem's
  * @device: ID, also the subsystem's
  * @class: base class, subclass and interface, in 24 bits
@@ -262,15 +271,15 @@ void pci_add(struct vm *vm, struct pci_dev *dev, uint16_t vendor,
 	     uint16_t device, uint32_t class)
 {
 	struct pci_bus *pci = vm->pci;
-	unsigned int slot = 0;
+	unsigned int slot = free_slot(pci);
 
-	while (slot < PCI_SLOTS && pci->slot[slot])
-		slot++;
 	if (slot == PCI_SLOTS)
 		die("the PCI bus is full: at most %d devices", PCI_SLOTS - 1);
-	pci->slot[slot] = dev;
 	dev->vm = vm;
 	dev->slot = slot;
+	pci->slot[slot] = dev;
+	if (!pci->running)
+		pci_show(dev);
 	dev->cap_end = PCI_STD_HEADER_SIZEOF;
 	pthread_mutex_init(&dev->lock, NULL);
 	pthread_mutex_init(&dev->msix_lock, NULL);
@@ -290,20 +299,109 @@ void pci_add(struct vm *vm, struct pci_dev *dev, uint16_t vendor,
 	dev->cfg[PCI_INTERRUPT_LINE] = PCI_GSI_BASE + slot % PCI_GSI_COUNT;
 }
 
-/** pci_add_bar() - BAR @n as @bar says, at the next free address. */
+/* Does any device's window lie over @len addresses at @addr? Then up to @end. */
+static bool taken(struct pci_bus *pci, bool ports, uint64_t addr, uint64_t len, uint64_t *end)
+{
+	unsigned int slot, n;
+
+	for (slot = 0; slot < PCI_SLOTS; slot++) {
+		struct pci_dev *dev = pci->slot[slot];
+
+		for (n = 0; dev && n < PCI_BARS; n++) {
+			const struct pci_bar *bar = &dev->bar[n];
+			uint64_t base;
+
+			if (!bar->io.len || bar->ports != ports)
+				continue;
+			pthread_mutex_lock(&dev->lock);
+			base = get32(dev->cfg + PCI_BASE_ADDRESS_0 + 4 * n) &
+				~(bar->io.len - 1);
+			pthread_mutex_unlock(&dev->lock);
+			*end = base + bar->io.len;
+			if (base < addr + len && addr < *end)
+				return true;
+		}
+	}
+	return false;
+}
+
+/*
+ * The lowest address that no device's BAR has, wherever the guest has put them; 0 if
+ * there is none, and the guest is left to find room.
+ */
+static uint32_t free_range(struct pci_bus *pci, const struct pci_bar *bar)
+{
+	uint64_t addr = bar->ports ? PCI_PORTS_BASE : PCI_MMIO_BASE, len = bar->io.len, end;
+
+	for (;;) {
+		addr = (addr + len - 1) & ~(len - 1);
+		if (!in_window(bar, addr))
+			return 0;
+		if (!taken(pci, bar->ports, addr, len, &end))
+			return addr;
+		addr = end;
+	}
+}
+
+/** pci_add_bar() - BAR @n as @bar says, at the lowest address that is free. */
 void pci_add_bar(struct pci_dev *dev, unsigned int n,
 		 const struct pci_bar *bar)
 {
-	struct pci_bus *pci = dev->vm->pci;
-	uint32_t *next = bar->ports ? &pci->next_port : &pci->next_mem;
 	uint32_t len = bar->io.len;
-	uint8_t *reg = dev->cfg + PCI_BASE_ADDRESS_0 + 4 * n;
 
-	*next = (*next + len - 1) & ~(len - 1);
-	dev->bar[n] = *bar;
-	put32(reg, *next | (bar->ports ? PCI_BASE_ADDRESS_SPACE_IO : 0));
+	put32(dev->cfg + PCI_BASE_ADDRESS_0 + 4 * n,
+	      free_range(dev->vm->pci, bar) | (bar->ports ? PCI_BASE_ADDRESS_SPACE_IO : 0));
 	put32(dev->writable + PCI_BASE_ADDRESS_0 + 4 * n, ~(len - 1));
-	*next += len;
+	dev->bar[n] = *bar;
+}
+
+/** pci_running() - the machine is complete: what is added from here on waits for pci_show(). */
+void pci_running(struct vm *vm)
+{
+	vm->pci->running = true;
+}
+
+/** pci_show() - the guest finds a device from here on; whether it didn't before. */
+bool pci_show(struct pci_dev *dev)
+{
+	return atomic_exchange(&dev->vm->pci->shown[dev->slot], dev) != dev;
+}
+
+/** pci_hide() - the guest finds nothing in @slot. Any thread; who is there already stays. */
+void pci_hide(struct vm *vm, unsigned int slot)
+{
+	vm->pci->shown[slot] = NULL;
+}
+
+/** pci_full() - no slot is free. */
+bool pci_full(struct vm *vm)
+{
+	return free_slot(vm->pci) == PCI_SLOTS;
+}
+
+/**
+ * pci_unmap() - no window of a device answers any more
+ * @dev: hidden, and no vCPU is at its configuration space
+ */
+void pci_unmap(struct pci_dev *dev)
+{
+	pthread_mutex_lock(&dev->lock);
+	put16(dev->cfg + PCI_COMMAND, 0);
+	update_bars(dev);
+	pthread_mutex_unlock(&dev->lock);
+}
+
+/**
+ * pci_remove() - its slot is free, as are its vectors
+ * @dev: pci_unmap() was, and no vCPU is at its windows; the caller's to free
+ */
+void pci_remove(struct pci_dev *dev)
+{
+	pci_intx(dev, false);
+	msix_destroy(dev);
+	dev->vm->pci->slot[dev->slot] = NULL;
+	pthread_mutex_destroy(&dev->lock);
+	pthread_mutex_destroy(&dev->msix_lock);
 }
 
 /**

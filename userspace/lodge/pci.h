@@ -92,12 +92,19 @@ struct pci_dev {
 void pci_create(struct vm *vm);
 void pci_add(struct vm *vm, struct pci_dev *dev, uint16_t vendor,
 	     uint16_t device, uint32_t class);
+void pci_running(struct vm *vm);
+bool pci_show(struct pci_dev *dev);
+void pci_hide(struct vm *vm, unsigned int slot);
+bool pci_full(struct vm *vm);
+void pci_unmap(struct pci_dev *dev);
+void pci_remove(struct pci_dev *dev);
 void pci_add_bar(struct pci_dev *dev, unsigned int n,
 		 const struct pci_bar *bar);
 uint8_t pci_add_cap(struct pci_dev *dev, uint8_t id, const void *body,
 		    uint8_t len);
 void msix_create(struct pci_dev *dev, unsigned int vectors, unsigned int bar,
 		 uint32_t table, uint32_t pba);
+void msix_destroy(struct pci_dev *dev);
 void msix_update(struct pci_dev *dev);
 uint64_t msix_table_read(struct pci_dev *dev, uint64_t off, unsigned int size);
 void msix_table_write(struct pci_dev *dev, uint64_t off, uint64_t val,

@@ -81,7 +81,7 @@ struct remote_queue {
 struct remote {
 	struct virtio_dev dev;
 	const struct remote_kind *kind;
-	const char *path;
+	char *path;
 	struct vhost_user vu;
 	struct watch hangup, retry;
 	uint8_t *rings;
@@ -396,6 +396,29 @@ static void remote_stop(struct virtio_dev *dev)
 		retry_in(r, RETRY_MS);
 }
 
+static void remote_destroy(struct virtio_dev *dev)
+{
+	struct remote *r = container_of(dev, struct remote, dev);
+	struct loop *loop = &dev->vm->loop;
+	unsigned int i;
+
+	if (r->vu.fd >= 0) {
+		loop_forget(loop, &r->hangup);
+		vhost_user_close(&r->vu);
+	}
+	loop_forget(loop, &r->retry);
+	close(r->retry.fd);
+	for (i = 0; i < r->kind->ops.queues; i++) {
+		loop_forget(loop, &r->queue[i].call);
+		close(r->queue[i].call.fd);
+		close(r->queue[i].kick);
+	}
+	munmap(r->rings, QUEUES * RELAY_BYTES);
+	close(r->rings_fd);
+	free(r->path);
+	free(r);
+}
+
 /* A request of FUSE: the folder isn't there. One that is to be forgotten has no answer. */
 static uint32_t fail_fuse(const struct vq_chain *chain)
 {
@@ -421,6 +444,7 @@ static const struct remote_kind blk_kind = {
 		.kick = remote_kick,
 		.start = remote_start,
 		.stop = remote_stop,
+		.destroy = remote_destroy,
 	},
 	.what = "disk vhost-user",
 	.features = 1ULL << VIRTIO_BLK_F_SIZE_MAX | 1ULL << VIRTIO_BLK_F_SEG_MAX |
@@ -441,12 +465,13 @@ static const struct remote_kind fs_kind = {
 		.kick = remote_kick,
 		.start = remote_start,
 		.stop = remote_stop,
+		.destroy = remote_destroy,
 	},
 	.what = "folder",
 	.fail = fail_fuse,
 };
 
-static void make_rings(struct remote *r)
+static int make_rings(struct remote *r, char *why)
 {
 	const int seals = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL;
 
@@ -457,24 +482,53 @@ static void make_rings(struct remote *r)
 	    !fcntl(r->rings_fd, F_ADD_SEALS, seals))
 		r->rings = mmap(NULL, QUEUES * RELAY_BYTES, PROT_READ | PROT_WRITE,
 				MAP_SHARED, r->rings_fd, 0);
-	if (r->rings == MAP_FAILED)
-		die("cannot share memory with a back end: %s", strerror(errno));
+	if (r->rings != MAP_FAILED)
+		return 0;
+	refuse(why, "cannot share memory with a back end: %s", strerror(errno));
+	if (r->rings_fd >= 0)
+		close(r->rings_fd);
+	return -1;
 }
 
-static struct remote *create(struct vm *vm, const struct remote_kind *kind, const char *path)
+/* What can fail: the back end, memory to share, a timer. */
+static int begin_with(struct remote *r, const char *path, char *why)
+{
+	const char *what = r->kind->what;
+
+	if (vhost_user_connect(&r->vu, path))
+		return refuse(why, "%s %s: %s%s", what, path, r->vu.why, errno == EPROTO ? "" :
+			      "; its back end has to be started first");
+	if (accept_config(r, true)) {
+		refuse(why, "%s %s: %s", what, path, r->vu.why);
+		goto close;
+	}
+	r->retry = (struct watch){
+		timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK), on_retry, r };
+	if (r->retry.fd < 0) {
+		refuse(why, "cannot create a timer: %s", strerror(errno));
+		goto close;
+	}
+	if (!make_rings(r, why))
+		return 0;
+	close(r->retry.fd);
+close:
+	vhost_user_close(&r->vu);
+	return -1;
+}
+
+static struct remote *create(struct vm *vm, const struct remote_kind *kind, const char *path,
+			     char *why)
 {
 	struct remote *r = xalloc(1, sizeof(*r));
 	unsigned int i;
 
 	r->kind = kind;
+	if (begin_with(r, path, why)) {
+		free(r);
+		return NULL;
+	}
 	/* It is looked for again, and a daemon is elsewhere then. */
-	r->path = realpath(path, NULL) ?: path;
-	if (vhost_user_connect(&r->vu, path))
-		die("%s %s: %s%s", kind->what, path, r->vu.why, errno == EPROTO ? "" :
-		    "; its back end has to be started first");
-	if (accept_config(r, true))
-		die("%s %s: %s", kind->what, path, r->vu.why);
-	make_rings(r);
+	r->path = realpath(path, NULL) ?: strdup(path);
 	virtio_create(vm, &r->dev, &kind->ops, kind->features & r->vu.features, &r->config);
 	if (!(r->vu.features >> VIRTIO_RING_F_INDIRECT_DESC & 1))
 		r->dev.offered &= ~(1ULL << VIRTIO_RING_F_INDIRECT_DESC);
@@ -489,27 +543,28 @@ static struct remote *create(struct vm *vm, const struct remote_kind *kind, cons
 		loop_add(&vm->loop, &q->call);
 	}
 	r->hangup = (struct watch){ r->vu.fd, on_hangup, r };
-	r->retry = (struct watch){
-		timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK), on_retry, r };
-	if (r->retry.fd < 0)
-		die("cannot create a timer: %s", strerror(errno));
 	loop_add(&vm->loop, &r->hangup);
 	loop_add(&vm->loop, &r->retry);
 	return r;
 }
 
-/** blk_remote_create() - a disk that the back end at @path serves, or die. */
-void blk_remote_create(struct vm *vm, const char *path)
+/** blk_remote_create() - a disk that the back end at @path serves; NULL, and @why not. */
+struct virtio_dev *blk_remote_create(struct vm *vm, const char *path, char *why)
 {
-	create(vm, &blk_kind, path);
+	struct remote *r = create(vm, &blk_kind, path, why);
+
+	return r ? &r->dev : NULL;
 }
 
-/** fs_create() - a shared folder, or die. */
-void fs_create(struct vm *vm, const struct fs_config *fs)
+/** fs_create() - a shared folder; NULL, and @why not. */
+struct virtio_dev *fs_create(struct vm *vm, const struct fs_config *fs, char *why)
 {
-	struct remote *r = create(vm, &fs_kind, fs->socket);
+	struct remote *r = create(vm, &fs_kind, fs->socket, why);
 
+	if (!r)
+		return NULL;
 	/* Padded with zeros, and without one if it is as long as can be (5.11.4). */
 	memcpy(r->config.fs.tag, fs->tag, strlen(fs->tag));
 	r->config.fs.num_request_queues = 1;
+	return &r->dev;
 }

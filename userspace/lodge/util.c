@@ -52,6 +52,17 @@ void die(const char *fmt, ...)
 	_exit(STATUS_FAILED);
 }
 
+/** refuse() - say why something can't be, in WHY_SIZE bytes at @why; -1. */
+int refuse(char *why, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(why, WHY_SIZE, fmt, ap);
+	va_end(ap);
+	return -1;
+}
+
 /** xalloc() - zeroed memory for @n objects of @size bytes, or die. */
 void *xalloc(size_t n, size_t size)
 {

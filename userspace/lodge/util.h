@@ -9,6 +9,9 @@
 #include "parse.h"
 
 void warn(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+#define WHY_SIZE	256	/* of what refuse() fills */
+
+int refuse(char *why, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 void die(const char *fmt, ...) __attribute__((format(printf, 1, 2), noreturn));
 void *xalloc(size_t n, size_t size);
 int xioctl(int fd, unsigned long nr, void *arg, const char *what);

@@ -30,6 +30,7 @@
 #define MISC_ENABLE_FAST_STRING	1
 #define SIG_KICK		SIGUSR1
 #define REST_SECONDS		2
+#define OUTSIDE_MS		20
 
 static const char *const exit_names[] = {
 	[KVM_EXIT_UNKNOWN] = "unknown hardware exit",
@@ -310,6 +311,7 @@ static void *run_loop(void *arg)
 			break;
 		}
 		note_exit(vcpu);
+		vcpu->turn++;
 		switch (run->exit_reason) {
 		case KVM_EXIT_IO:
 			port_io(vcpu);
@@ -331,6 +333,7 @@ static void *run_loop(void *arg)
 		default:
 			crash(vcpu);
 		}
+		vcpu->turn++;
 	}
 	return NULL;
 }
@@ -458,6 +461,32 @@ void vcpus_resume(struct vm *vm)
 bool vcpus_paused(const struct vm *vm)
 {
 	return vm->pause.wanted;
+}
+
+/**
+ * vcpus_outside() - wait until no vCPU is at what was taken from all of them before
+ * @vm: runs
+ *
+ * A vCPU that is at a device now has to leave it once: it may have found there what others
+ * don't find any more. Not for longer than OUTSIDE_MS.
+ *
+ * Return: whether all were; if not, a device keeps one.
+ */
+bool vcpus_outside(struct vm *vm)
+{
+	const struct timespec nap = { .tv_nsec = 100000 };
+	unsigned int i, naps = 0;
+
+	for (i = 0; i < vm->cfg->cpus; i++) {
+		unsigned int turn = vm->vcpu[i].turn;
+
+		for (; turn & 1 && vm->vcpu[i].turn == turn; naps++) {
+			if (naps == OUTSIDE_MS * 10)
+				return false;
+			nanosleep(&nap, NULL);
+		}
+	}
+	return true;
 }
 
 /**

@@ -22,11 +22,12 @@
 #define NEEDED	(1ULL << VIRTIO_F_VERSION_1 | 1ULL << VIRTIO_RING_F_INDIRECT_DESC | \
 		 1ULL << VIRTIO_RING_F_EVENT_IDX)
 
-static void set_memory(struct vhost *vh, const struct mem *mem)
+static int set_memory(struct vhost *vh, const struct mem *mem)
 {
 	struct vhost_memory *table = xalloc(1, sizeof(*table) + mem->count *
 					    sizeof(table->regions[0]));
 	unsigned int i;
+	int ret;
 
 	table->nregions = mem->count;
 	for (i = 0; i < mem->count; i++) {
@@ -34,32 +35,42 @@ static void set_memory(struct vhost *vh, const struct mem *mem)
 		table->regions[i].memory_size = mem->region[i].size;
 		table->regions[i].userspace_addr = (uintptr_t)mem->region[i].host;
 	}
-	xioctl(vh->fd, VHOST_SET_MEM_TABLE, table, "VHOST_SET_MEM_TABLE");
+	ret = ioctl(vh->fd, VHOST_SET_MEM_TABLE, table);
 	free(table);
+	return ret;
+}
+
+/** vhost_open() - the kernel's @node, or die; @module has to be loaded for it. */
+int vhost_open(const char *node, const char *module)
+{
+	int fd = open(node, O_RDWR | O_CLOEXEC);
+
+	if (fd < 0 && errno == EACCES)
+		die("cannot open %s: %s; join the group that owns it (see ls -l)",
+		    node, strerror(errno));
+	if (fd < 0)
+		die("cannot open %s: %s; modprobe %s helps if the module is missing",
+		    node, strerror(errno), module);
+	return fd;
 }
 
 /**
- * vhost_open() - have a device of the kernel's, or die
+ * vhost_adopt() - have a device of the kernel's
  * @vh: filled in
- * @node: its node
- * @module: what has to be loaded for it
+ * @fd: from vhost_open(), or a stranger's
  * @mem: guest memory
+ * @why: why not
+ *
+ * Return: 0, or -1.
  */
-void vhost_open(struct vhost *vh, const char *node, const char *module,
-		const struct mem *mem)
+int vhost_adopt(struct vhost *vh, int fd, const struct mem *mem, char *why)
 {
-	vh->fd = open(node, O_RDWR | O_CLOEXEC);
-	if (vh->fd < 0 && errno == EACCES)
-		die("cannot open %s: %s; join the group that owns it (see ls -l)",
-		    node, strerror(errno));
-	if (vh->fd < 0)
-		die("cannot open %s: %s; modprobe %s helps if the module is missing",
-		    node, strerror(errno), module);
-	xioctl(vh->fd, VHOST_SET_OWNER, NULL, "VHOST_SET_OWNER");
-	xioctl(vh->fd, VHOST_GET_FEATURES, &vh->features, "VHOST_GET_FEATURES");
+	vh->fd = fd;
+	if (ioctl(fd, VHOST_SET_OWNER, NULL) || ioctl(fd, VHOST_GET_FEATURES, &vh->features))
+		return refuse(why, "the kernel's vhost device can't be had: %s", strerror(errno));
 	if ((vh->features & NEEDED) != NEEDED)
-		die("%s does not know virtio 1.0: the host's kernel is too old", node);
-	set_memory(vh, mem);
+		return refuse(why, "vhost does not know virtio 1.0: the host's kernel is too old");
+	return set_memory(vh, mem) ? refuse(why, "vhost takes no memory: %s", strerror(errno)) : 0;
 }
 
 /* The vector can be raised directly, or not any more. No lock is taken here. */
@@ -97,7 +108,7 @@ static void on_error(void *arg)
 
 /**
  * vhost_bind() - its queues are those of a device of ours
- * @vh: from vhost_open()
+ * @vh: from vhost_adopt()
  * @dev: the device, created
  * @first: the first of the queues
  */
@@ -118,6 +129,23 @@ void vhost_bind(struct vhost *vh, struct virtio_dev *dev, unsigned int first)
 		loop_add(&dev->vm->loop, &q->call);
 		loop_add(&dev->vm->loop, &q->error);
 	}
+}
+
+/** vhost_close() - after vhost_bind(), and when its queues are stopped. */
+void vhost_close(struct vhost *vh)
+{
+	struct loop *loop = &vh->dev->vm->loop;
+	unsigned int i;
+
+	for (i = 0; i < VHOST_QUEUES; i++) {
+		struct vhost_queue *q = &vh->queue[i];
+
+		loop_forget(loop, &q->call);
+		loop_forget(loop, &q->error);
+		close(q->call.fd);
+		close(q->error.fd);
+	}
+	close(vh->fd);
 }
 
 /** vhost_set_features() - what was negotiated holds for the kernel, too; 0 or -1. */

@@ -31,8 +31,9 @@ struct vhost {
 	struct vhost_queue queue[VHOST_QUEUES];
 };
 
-void vhost_open(struct vhost *vh, const char *node, const char *module,
-		const struct mem *mem);
+int vhost_open(const char *node, const char *module);
+int vhost_adopt(struct vhost *vh, int fd, const struct mem *mem, char *why);
+void vhost_close(struct vhost *vh);
 void vhost_bind(struct vhost *vh, struct virtio_dev *dev, unsigned int first);
 int vhost_set_features(struct vhost *vh);
 int vhost_start_queue(struct vhost_queue *q);

@@ -16,6 +16,7 @@
 #include <linux/virtio_pci.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <unistd.h>
 
 #include "util.h"
 #include "virtio.h"
@@ -515,7 +516,7 @@ static void add_cap(struct virtio_dev *dev, uint8_t type, uint8_t bar,
 /**
  * virtio_create() - a device on the PCI bus
  * @vm: the machine
- * @dev: zeroed; the caller's, for as long as the machine lives
+ * @dev: zeroed; the caller's, until virtio_destroy()
  * @ops: of its kind
  * @features: offered by this one, beside the rings' and those of @ops
  * @config: ops->config_size bytes, kept by the caller
@@ -562,4 +563,26 @@ void virtio_create(struct vm *vm, struct virtio_dev *dev,
 	add_cap(dev, VIRTIO_PCI_CAP_NOTIFY_CFG, BAR_NOTIFY, 0, NOTIFY_SIZE);
 	add_window(dev);
 	reset(dev);
+}
+
+/**
+ * virtio_destroy() - a device that no vCPU can reach is gone
+ * @dev: pci_unmap() was; freed by its kind
+ *
+ * The loop's thread only, outside of the device's functions.
+ */
+void virtio_destroy(struct virtio_dev *dev)
+{
+	unsigned int i;
+
+	pthread_mutex_lock(&dev->lock);
+	reset(dev);
+	pthread_mutex_unlock(&dev->lock);
+	for (i = 0; i < dev->ops->queues; i++) {
+		loop_forget(&dev->vm->loop, &dev->queue[i].notify);
+		close(dev->queue[i].notify.fd);
+	}
+	pci_remove(&dev->pci);
+	pthread_mutex_destroy(&dev->lock);
+	dev->ops->destroy(dev);
 }

@@ -29,6 +29,7 @@ struct virtio_dev;
  * @stop: let go of the rings, that a reset or a broken rule takes away; dev->lock
  *	held, may come twice. NULL: nobody but the I/O thread looks at them
  * @reset: drop what is in flight; dev->lock held, rings still there
+ * @destroy: give back all that it has, after virtio_destroy(). NULL: it stays
  */
 struct virtio_ops {
 	uint16_t id;
@@ -43,6 +44,7 @@ struct virtio_ops {
 	void (*start)(struct virtio_dev *dev);
 	void (*stop)(struct virtio_dev *dev);
 	void (*reset)(struct virtio_dev *dev);
+	void (*destroy)(struct virtio_dev *dev);
 };
 
 /**
@@ -80,6 +82,7 @@ struct virtio_dev {
 void virtio_create(struct vm *vm, struct virtio_dev *dev,
 		   const struct virtio_ops *ops, uint64_t features,
 		   const void *config);
+void virtio_destroy(struct virtio_dev *dev);
 void virtio_signal(struct virtio_dev *dev, unsigned int q);
 void virtio_raise(struct virtio_dev *dev, unsigned int q);
 void virtio_hand_over(struct virtio_dev *dev, unsigned int q, struct msix_sink *to);

@@ -16,6 +16,7 @@
 
 #include "../../uapi/lodge.h"
 #include "control.h"
+#include "device.h"
 #include "lodge.h"
 #include "oom.h"
 #include "pci.h"
@@ -230,19 +231,16 @@ void vm_create(struct vm *vm, const struct config *cfg)
 	pci_create(vm);
 	genid_create(vm);
 	power_create(vm);
+	device_init(vm);
 	pvpanic_create(vm);
 	rtc_create(vm);
 	rng_create(vm);
-	for (i = 0; i < cfg->ndisks; i++) {
-		if (cfg->disk[i].remote)
-			blk_remote_create(vm, cfg->disk[i].path);
-		else
-			blk_create(vm, &cfg->disk[i], i);
-	}
+	for (i = 0; i < cfg->ndisks; i++)
+		device_start(vm, &(struct device_spec){ .disk = &cfg->disk[i] });
 	for (i = 0; i < cfg->nfs; i++)
-		fs_create(vm, &cfg->fs[i]);
+		device_start(vm, &(struct device_spec){ .fs = &cfg->fs[i] });
 	for (i = 0; i < cfg->nnets; i++)
-		net_create(vm, &cfg->net[i]);
+		device_start(vm, &(struct device_spec){ .net = &cfg->net[i] });
 	if (cfg->vsock)
 		vsock_create(vm, cfg->vsock);
 	if (cfg->balloon.present)
@@ -254,6 +252,7 @@ void vm_create(struct vm *vm, const struct config *cfg)
 		vcpu_create(vm, &vm->vcpu[i], i, cpuid);
 	vcpu_set_boot_state(&vm->vcpu[0], &entry);
 	add_consoles(vm);
+	pci_running(vm);
 	control_create(vm, cfg->daemon);
 }
 

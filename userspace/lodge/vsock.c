@@ -78,8 +78,11 @@ void vsock_create(struct vm *vm, uint32_t cid)
 {
 	struct vsock *vsock = xalloc(1, sizeof(*vsock));
 	uint64_t guest_cid = cid;
+	char why[WHY_SIZE];
 
-	vhost_open(&vsock->vhost, "/dev/vhost-vsock", "vhost_vsock", &vm->mem);
+	if (vhost_adopt(&vsock->vhost, vhost_open("/dev/vhost-vsock", "vhost_vsock"), &vm->mem,
+			why))
+		die("--vsock %u: %s", cid, why);
 	if (ioctl(vsock->vhost.fd, VHOST_VSOCK_SET_GUEST_CID, &guest_cid))
 		die("--vsock %u: %s", cid, errno == EADDRINUSE ?
 		    "another machine has this number" : strerror(errno));

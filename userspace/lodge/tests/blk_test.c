@@ -11,6 +11,7 @@
 
 #include "driver.h"
 #include "tap.h"
+#include "util.h"
 
 #define SIZE	64
 #define DESC	0x100000
@@ -322,6 +323,7 @@ int main(void)
 {
 	char path[] = "/tmp/lodge-blk.XXXXXX";
 	struct disk_config rw = { .path = path }, ro = { .path = path, .readonly = true };
+	char why[WHY_SIZE];
 	pthread_t thread;
 	int fd = mkstemp(path);
 
@@ -336,14 +338,14 @@ int main(void)
 	avail = mem_ptr(&vm.mem, AVAIL, 6 + 2 * SIZE);
 	used = mem_ptr(&vm.mem, USED, 6 + 8 * SIZE);
 	pci_create(&vm);
-	blk_create(&vm, &rw, 0);
+	check(blk_create(&vm, &rw, blk_open(&rw), "lodge-disk0", why), "a disk");
 	/* Another copy, since a machine has its disks to itself. */
 	unlink(path);
 	close(fd);
 	fd = open(path, O_RDWR | O_CREAT | O_EXCL, 0600);
 	if (fd < 0 || ftruncate(fd, SECTORS * 512))
 		abort();
-	blk_create(&vm, &ro, 1);
+	check(blk_create(&vm, &ro, blk_open(&ro), "lodge-disk1", why), "another one");
 	unlink(path);
 	pthread_create(&thread, NULL, io_thread, NULL);
 

@@ -27,6 +27,13 @@ int irq_msi_add(struct vm *vm, int efd)
 	return next++;
 }
 
+void irq_msi_remove(struct vm *vm, int efd, unsigned int gsi)
+{
+	(void)vm;
+	(void)efd;
+	fake_msi[gsi].efd = -1;
+}
+
 void irq_msi_route(struct vm *vm, unsigned int gsi, uint64_t addr,
 		   uint32_t data)
 {

@@ -14,6 +14,7 @@
 #include "driver.h"
 #include "net.h"
 #include "tap.h"
+#include "util.h"
 
 #define SIZE	16
 #define RAM	(4 * MIB)
@@ -394,13 +395,17 @@ static void test_end(void)
 static void test_vhost(void)
 {
 	const struct net_config cfg = { .tap = "lodgetest0", .queues = 1 };
+	struct device_files files;
+	char why[WHY_SIZE];
 	unsigned int i;
 
 	if (access("/dev/vhost-net", R_OK | W_OK)) {
 		check(true, "the kernel's rings # SKIP no vhost-net");
 		return;
 	}
-	net_create(&vm, &cfg);
+	net_open(&cfg, STDERR_FILENO, &files);
+	if (!net_create(&vm, &cfg, &files, why))
+		die("%s", why);
 	start(3, MODERN | MERGE, 2);
 	for (i = 0; i < 4; i++) {
 		memset(data(0), 0, NET_HEADER);
@@ -460,6 +465,8 @@ int main(void)
 	static struct net several = { .backend = &four, .pairs = 4 };
 	const struct net_config cfg = { .has_mac = true, .mac = { 2, 0, 0, 0, 0, 1 },
 					.queues = 1 };
+	struct device_files files = { .count = 1 };
+	char why[WHY_SIZE];
 	int fds[2];
 	pthread_t thread;
 
@@ -472,7 +479,8 @@ int main(void)
 	if (socketpair(AF_UNIX, SOCK_STREAM, 0, fds))
 		return 1;
 	wire = fds[1];
-	net_stream_create(&vm, &cfg, fds[0], 0);
+	files.fd[0] = fds[0];
+	check(net_stream_create(&vm, &cfg, &files, why), "a network");
 	net_add(&vm, &several, &cfg, 0);
 	pthread_create(&thread, NULL, io_thread, &vm.loop);
 	test_offer();

@@ -109,6 +109,12 @@ static void test_run(void)
 	check(parse("run --kernel k --merge web") == OPTIONS_RUN &&
 	      cfg.backing == MEMORY_LODGE && !strcmp(cfg.merge, "web"),
 	      "merged with some");
+	check(parse("run --kernel k --disk a,ro,id=one --disk b,id=a,b --disk vhost-user=s,id=t.2 --fs tag=t,socket=s,id=f --net user,id=n-1")
+	      == OPTIONS_RUN && cfg.disk[0].readonly && !strcmp(cfg.disk[0].path, "a") &&
+	      !strcmp(cfg.disk[0].id, "one") && !strcmp(cfg.disk[1].path, "b,id=a,b") &&
+	      !*cfg.disk[1].id && !strcmp(cfg.disk[2].id, "t.2") && cfg.disk[2].remote &&
+	      !strcmp(cfg.fs[0].socket, "s") && !strcmp(cfg.fs[0].id, "f") &&
+	      !strcmp(cfg.net[0].id, "n-1"), "devices have names");
 	check(parse("run --kernel k --net tap=tap0,queues=4,mac=02:0a:00:00:00:Ff --net user --net user,mac=02:00:00:00:00:01 --vsock 3")
 	      == OPTIONS_RUN && cfg.nnets == 3 && cfg.vsock == 3, "networks, and vsock");
 	check(!strcmp(cfg.net[0].tap, "tap0") && cfg.net[0].queues == 4 &&
@@ -189,6 +195,9 @@ static void test_errors(void)
 		"run --kernel k --net tap=a --net user --net tap=a",
 		"run --kernel k --net user,queues=2", "run --kernel k --net tap=a,queues=0",
 		"run --kernel k --net tap=a,queues=9", "run --kernel k --net user,mtu=9000",
+		"run --kernel k --disk a,id=", "run --kernel k --disk a,id=a/b",
+		"run --kernel k --disk a,id=abcdefghijklmnopqrstu",
+		"run --kernel k --net user,id=", "run --kernel k --fs tag=a,socket=b,id=",
 		"run --kernel k --net user,", "run --kernel k --net user,mac=",
 		"run --kernel k --net user,mac=02:00:00:00:00",
 		"run --kernel k --net user,mac=02:00:00:00:00:0g",

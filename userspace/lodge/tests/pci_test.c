@@ -4,6 +4,7 @@
  * likes, and MSI-X.
  */
 #include <linux/pci_regs.h>
+#include <fcntl.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -246,6 +247,42 @@ static void test_intx(void)
 	check(!fake_level[PCI_GSI_BASE + 1], "and can be disabled");
 }
 
+/* A device goes, and another one has what it had. */
+static void test_remove(void)
+{
+	static struct pci_dev c;
+	uint32_t bar = ecam(1, BAR0) & ~0xfu, ports = ecam(1, BAR1) & ~3u;
+	uint32_t table = bar + 0x100;
+	unsigned int cap = ecam(1, PCI_CAPABILITY_LIST) & 0xff;
+	int efd = fake_msi[0].efd;
+
+	ecam_set(1, PCI_COMMAND, PCI_COMMAND_MEMORY, 2);
+	pci_running(&vm);
+	pci_intx(&a, true);
+	pci_hide(&vm, 1);
+	check(ecam(1, 0) == ~0u && port(1, 0) == ~0u && mem(bar) == 1,
+	      "hidden, a device's windows answer those that have them");
+	pci_unmap(&a);
+	check(mem(bar) == ~0u, "then they don't");
+	pci_remove(&a);
+	check(fake_msi[0].efd == -1 && fcntl(efd, F_GETFD) < 0 && !a.vector,
+	      "its vectors are given back");
+	check(!fake_level[PCI_GSI_BASE + 1], "and so is its line");
+	/* The guest moves the other one's to where the first one's was. */
+	ecam_set(2, BAR1, ports, 4);
+	add(&c, 3);
+	check(ecam(1, 0) == ~0u, "a new one isn't found before it is complete");
+	check(pci_show(&c) && !pci_show(&c) && ecam(1, 0) == 0x31234, "but then, in its slot");
+	check((ecam(1, BAR0) & ~0xfu) == bar, "it has the first one's window");
+	check((ecam(1, BAR1) & ~3u) != ports && ecam(1, BAR1) & ~3u, "but for what is taken");
+	ecam_set(1, PCI_COMMAND, PCI_COMMAND_MEMORY, 2);
+	ecam_set(1, cap + 2, PCI_MSIX_FLAGS_ENABLE, 2);
+	mem_set(table + 12, 0);
+	check(mem(bar) == 1 && msix_raise(&c, 0) && fired(fake_msi[1].efd),
+	      "and it answers, and raises interrupts");
+	check(!pci_full(&vm), "there is room for more");
+}
+
 int main(void)
 {
 	bus_init(&vm.pio);
@@ -258,5 +295,6 @@ int main(void)
 	test_msix();
 	test_sink();
 	test_intx();
+	test_remove();
 	return done();
 }

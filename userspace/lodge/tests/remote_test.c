@@ -20,6 +20,7 @@
 #include "tap.h"
 #include "util.h"
 #include "vhost_user.h"
+#include "virtio.h"
 
 #define SIZE	16
 #define RAM	(4 * MIB)
@@ -677,10 +678,22 @@ static void test_folder(struct backend *b)
 	check(WITHIN(used(1)->idx == 5) && !used(1)->ring[4].len, "and if it is none");
 }
 
+/* A device is removed: its back end sees that. */
+static void removed(struct virtio_dev *dev, struct backend *b)
+{
+	check(WITHIN(!b->gone), "the back end is there");
+	pci_unmap(&dev->pci);
+	virtio_destroy(dev);
+	check(WITHIN(b->gone), "and sees it when the device is removed");
+}
+
 int main(void)
 {
-	struct backend *disk, *folder;
-	struct fs_config fs = { "stuff", NULL };
+	static struct backend *disk, *folder;	/* reachable to the end */
+	struct fs_config fs = { .tag = "stuff" };
+	struct virtio_dev *dev[2];
+	int before;
+	char why[WHY_SIZE];
 	pthread_t thread;
 
 	vhost_user_patience_ms = 300;
@@ -697,10 +710,11 @@ int main(void)
 	/* A daemon goes elsewhere, and has to find its back end again. */
 	if (chdir("/tmp"))
 		return 1;
-	blk_remote_create(&vm, strrchr(disk->path, '/') + 1);
+	dev[0] = blk_remote_create(&vm, strrchr(disk->path, '/') + 1, why);
 	if (chdir("/"))
 		return 1;
-	fs_create(&vm, &fs);
+	dev[1] = fs_create(&vm, &fs, why);
+	check(dev[0] && dev[1], "a disk and a folder");
 	pthread_create(&thread, NULL, io_thread, &vm.loop);
 	test_disk(disk);
 	test_restart(disk);
@@ -710,6 +724,15 @@ int main(void)
 	test_folder(folder);
 	loop_stop(&vm.loop);
 	pthread_join(thread, NULL);
+	/* That one's back end has ended. */
+	pci_unmap(&dev[1]->pci);
+	virtio_destroy(dev[1]);
+	removed(dev[0], disk);
+	before = open_files();
+	dev[0] = blk_remote_create(&vm, disk->path, why);
+	check(dev[0] && dev[0]->pci.slot == 1, "another one comes in its place");
+	removed(dev[0], disk);
+	check(WITHIN(open_files() == before), "nothing of it is left open");
 	unlink(disk->path);
 	return done();
 }
