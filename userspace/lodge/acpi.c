@@ -148,10 +148,28 @@ static uint64_t put(const struct mem *mem, uint64_t *pos, const void *table,
 {
 	uint64_t at = *pos;
 
-	if (at + len > GENID_ADDR || mem_write(mem, at, table, len))
-		die("the ACPI tables do not fit below 1 MiB");
+	if (mem_write(mem, at, table, len))
+		die("the ACPI tables do not fit into memory");
 	*pos = (at + len + 63) & ~63ULL;
 	return at;
+}
+
+/* The DSDT says where the generation id is, behind the name ADDR. */
+static uint64_t put_dsdt(const struct mem *mem, uint64_t *pos, uint32_t genid)
+{
+	/* A package of two, of which the first is a double word (20.2.3 and 20.2.5). */
+	static const uint8_t before[] = { 'A', 'D', 'D', 'R', 0x12, 0x08, 0x02, 0x0c };
+	uint8_t aml[sizeof(dsdt_aml_code)], *at;
+	struct acpi_header *h = (void *)aml;
+
+	memcpy(aml, dsdt_aml_code, sizeof(aml));
+	at = memmem(aml, sizeof(aml), before, sizeof(before));
+	if (!at)
+		die("the DSDT has no place for a generation id");
+	memcpy(at + sizeof(before), &genid, sizeof(genid));
+	h->checksum = 0;
+	h->checksum = acpi_checksum(aml, sizeof(aml));
+	return put(mem, pos, aml, sizeof(aml));
 }
 
 static uint64_t put_fadt(const struct mem *mem, uint64_t *pos, uint64_t dsdt,
@@ -225,15 +243,19 @@ static uint64_t put_mcfg(const struct mem *mem, uint64_t *pos)
 	return put(mem, pos, &mcfg, sizeof(mcfg));
 }
 
+_Static_assert(sizeof(dsdt_aml_code) + sizeof(struct madt) + 4096 < GENID_OFFSET,
+	       "the tables end before the generation id");
+
 /**
- * acpi_build() - write all tables between ACPI_BASE and GENID_ADDR
+ * acpi_build() - write all tables
  * @mem: guest memory
+ * @base: where ACPI_SIZE bytes of it are theirs
  * @cpus: from 1 to MAX_CPUS
  *
  * Return: the guest-physical address of the RSDP, which is also where a
  * kernel that scans for it looks first.
  */
-uint64_t acpi_build(const struct mem *mem, unsigned int cpus)
+uint64_t acpi_build(const struct mem *mem, uint64_t base, unsigned int cpus)
 {
 	struct {
 		struct acpi_header h;
@@ -242,11 +264,11 @@ uint64_t acpi_build(const struct mem *mem, unsigned int cpus)
 	struct facs facs = { "FACS", sizeof(facs), .version = 2 };
 	struct rsdp rsdp = { "RSD PTR ", .oem_id = OEM_ID, .revision = 2,
 			     .length = sizeof(rsdp) };
-	uint64_t pos = ACPI_BASE + 64;
+	uint64_t pos = base + 64;
 	uint64_t dsdt, facs_at;
 
 	memset(&xsdt, 0, sizeof(xsdt));
-	dsdt = put(mem, &pos, dsdt_aml_code, sizeof(dsdt_aml_code));
+	dsdt = put_dsdt(mem, &pos, base + GENID_OFFSET);
 	facs_at = put(mem, &pos, &facs, sizeof(facs));
 	xsdt.entry[0] = put_fadt(mem, &pos, dsdt, facs_at);
 	xsdt.entry[1] = put_madt(mem, &pos, cpus);
@@ -255,6 +277,6 @@ uint64_t acpi_build(const struct mem *mem, unsigned int cpus)
 	rsdp.xsdt = put(mem, &pos, &xsdt, sizeof(xsdt));
 	rsdp.checksum = acpi_checksum(&rsdp, 20);
 	rsdp.ext_checksum = acpi_checksum(&rsdp, sizeof(rsdp));
-	pos = ACPI_BASE;
+	pos = base;
 	return put(mem, &pos, &rsdp, sizeof(rsdp));
 }

@@ -36,15 +36,21 @@ int boot_fail(struct boot_image *img, const char *fmt, ...)
 	return -1;
 }
 
-/** boot_map() - the map of memory, at most BOOT_RANGES entries. */
-unsigned int boot_map(const struct mem *mem, struct boot_range *range)
+/**
+ * boot_map() - the map of memory
+ * @mem: guest memory
+ * @acpi: where its tables are: below BOOT_KERNEL_MIN, or at the end of low memory
+ * @range: at most BOOT_RANGES entries, filled in
+ *
+ * Return: how many.
+ */
+unsigned int boot_map(const struct mem *mem, uint64_t acpi, struct boot_range *range)
 {
+	uint64_t low = acpi < BOOT_KERNEL_MIN ? mem->region[0].size : acpi;
 	unsigned int i, n = 0;
-	uint64_t low = mem->region[0].size;
 
 	range[n++] = (struct boot_range){ 0, LEGACY_HOLE, E820_RAM };
-	range[n++] = (struct boot_range){ ACPI_BASE, ACPI_END - ACPI_BASE,
-					  E820_RESERVED };
+	range[n++] = (struct boot_range){ acpi, ACPI_SIZE, E820_RESERVED };
 	range[n++] = (struct boot_range){ BOOT_KERNEL_MIN,
 					  low - BOOT_KERNEL_MIN, E820_RAM };
 	for (i = 1; i < mem->count; i++)
@@ -167,7 +173,8 @@ void boot_load(struct vm *vm, struct boot_entry *entry)
 	img.fd = open_input(cfg->kernel, &img.size);
 	if (cfg->initrd)
 		img.initrd_fd = open_input(cfg->initrd, &img.initrd_size);
-	img.rsdp = acpi_build(&vm->mem, cfg->cpus);
+	vm->acpi = ACPI_BASE;
+	img.rsdp = acpi_build(&vm->mem, vm->acpi, cfg->cpus);
 	if (boot_image_load(&img, entry))
 		die("cannot boot %s: %s", cfg->kernel, img.err);
 	close(img.fd);

@@ -46,7 +46,7 @@ struct boot_image {
 
 int boot_fail(struct boot_image *img, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
-unsigned int boot_map(const struct mem *mem, struct boot_range *range);
+unsigned int boot_map(const struct mem *mem, uint64_t acpi, struct boot_range *range);
 int boot_put_cmdline(struct boot_image *img, uint64_t max);
 int64_t boot_put_initrd(struct boot_image *img, uint64_t kernel_end,
 			uint64_t last);

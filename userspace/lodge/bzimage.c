@@ -82,7 +82,7 @@ static void put_zero_page(struct boot_image *img, const struct setup_header *h)
 	struct boot_range range[BOOT_RANGES];
 	struct boot_params *bp = mem_ptr(img->mem, BOOT_INFO_ADDR,
 					 sizeof(*bp));
-	unsigned int i, n = boot_map(img->mem, range);
+	unsigned int i, n = boot_map(img->mem, ACPI_BASE, range);
 
 	memset(bp, 0, sizeof(*bp));
 	bp->hdr = *h;

@@ -43,6 +43,10 @@ DefinitionBlock ("", "DSDT", 2, "LODGE ", "LODGE   ", 1)
 					MinFixed, MaxFixed, NonCacheable,
 					ReadWrite, 0, 0xc0000000, 0xdfffffff,
 					0, 0x20000000)
+				DWordMemory (ResourceProducer, PosDecode,
+					MinFixed, MaxFixed, NonCacheable,
+					ReadWrite, 0, 0xe0100000, 0xfebfffff,
+					0, 0x1eb00000)
 			})
 			// INTA of slot n is GSI 16 + n % 8
 			Name (_PRT, Package ()
@@ -197,7 +201,7 @@ DefinitionBlock ("", "DSDT", 2, "LODGE ", "LODGE   ", 1)
 			})
 		}
 
-		// 16 bytes that differ each time a machine is started
+		// 16 bytes that differ each time a machine is started; acpi.c says where
 		Device (VGID)
 		{
 			Name (_HID, "LDGE0001")

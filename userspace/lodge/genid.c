@@ -53,5 +53,5 @@ void genid_create(struct vm *vm)
 		memcpy(id, vm->cfg->genid, sizeof(id));
 	else if (getrandom(id, sizeof(id), 0) != sizeof(id))
 		die("no random bytes for a generation id; give one by --generation-id");
-	mem_write(&vm->mem, GENID_ADDR, id, sizeof(id));
+	mem_write(&vm->mem, vm->acpi + GENID_OFFSET, id, sizeof(id));
 }

@@ -27,9 +27,9 @@
 #define LOW_RAM_END		0xc0000000ULL	/* RAM stops here, ... */
 #define HIGH_RAM_BASE		0x100000000ULL	/* ... and goes on here */
 #define PCI_MMIO_BASE		0xc0000000ULL
-#define PCI_MMIO_END		0xe0000000ULL
 #define PCI_ECAM_BASE		0xe0000000ULL	/* bus 0 only: 1 MiB */
 #define PCI_ECAM_SIZE		(1 * MIB)
+#define PCI_MMIO_END		0xfec00000ULL	/* but for ECAM */
 #define IOAPIC_BASE		0xfec00000ULL
 #define LAPIC_BASE		0xfee00000ULL
 #define IDENTITY_MAP_ADDR	0xfffbc000ULL
@@ -45,8 +45,8 @@
 #define BOOT_CMDLINE_MAX	0x10000
 #define LEGACY_HOLE		0xa0000ULL
 #define ACPI_BASE		0xe0000ULL
-#define ACPI_END		0x100000ULL
-#define GENID_ADDR		0xfff00ULL	/* behind the tables */
+#define ACPI_SIZE		0x20000ULL
+#define GENID_OFFSET		0x1ff00ULL	/* behind the tables */
 #define GENID_BYTES		16
 #define BOOT_KERNEL_MIN		0x100000ULL
 
@@ -180,6 +180,7 @@ struct vm {
 	int fd;
 	size_t run_size;
 	struct mem mem;
+	uint64_t acpi;		/* where the tables are, ACPI_SIZE bytes */
 	struct bus pio;
 	struct bus mmio;
 	struct loop loop;
@@ -232,7 +233,7 @@ void vcpus_rest(struct vm *vm);
 void boot_load(struct vm *vm, struct boot_entry *entry);
 
 /* acpi.c */
-uint64_t acpi_build(const struct mem *mem, unsigned int cpus);
+uint64_t acpi_build(const struct mem *mem, uint64_t base, unsigned int cpus);
 
 /* genid.c, power.c, pvpanic.c, rtc.c, serial.c: the board's own devices */
 int genid_parse(const char *text, uint8_t *id);

@@ -112,7 +112,7 @@ static int load_segment(struct boot_image *img, const Elf64_Phdr *ph,
 static void put_start_page(struct boot_image *img, uint64_t initrd)
 {
 	struct boot_range range[BOOT_RANGES];
-	unsigned int i, n = boot_map(img->mem, range);
+	unsigned int i, n = boot_map(img->mem, ACPI_BASE, range);
 	struct start_page page = {
 		.info = {
 			.magic = START_MAGIC,

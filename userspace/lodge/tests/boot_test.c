@@ -203,11 +203,23 @@ static void test_pvh(void)
 	check(!bad, "cut off at any length, it is refused");
 }
 
+static void test_map(void)
+{
+	struct boot_range range[BOOT_RANGES];
+	const uint64_t acpi = mem.region[0].size - ACPI_SIZE;
+
+	check(boot_map(&mem, acpi, range) == 4 && range[1].base == acpi &&
+	      range[1].size == ACPI_SIZE && range[1].type == E820_RESERVED &&
+	      range[2].base == BOOT_KERNEL_MIN && range[2].size == acpi - BOOT_KERNEL_MIN &&
+	      range[2].type == E820_RAM, "a firmware's RAM ends before the ACPI tables");
+}
+
 int main(void)
 {
 	mem_create(&mem, 64 * MIB, -1);
 	test_bzimage();
 	test_broken_bzimage();
 	test_pvh();
+	test_map();
 	return done();
 }

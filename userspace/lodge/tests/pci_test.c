@@ -126,6 +126,10 @@ static void test_bars(void)
 	check(mem(0) == ~0u, "nor over RAM");
 	ecam_set(1, BAR0, PCI_ECAM_BASE, 4);
 	check(ecam(0, 0) == 0x00081b36, "nor over ECAM");
+	ecam_set(1, BAR0, PCI_MMIO_END - 0x2000, 4);
+	check(mem(PCI_MMIO_END - 0x2000) == 1, "as high as a firmware puts it, it answers");
+	ecam_set(1, BAR0, IOAPIC_BASE, 4);
+	check(mem(IOAPIC_BASE) == ~0u, "nor over the I/O APIC");
 	ecam_set(1, BAR1, 0x3f0, 4);
 	ecam_set(1, BAR1, ports, 4);
 	ecam_set(1, BAR0, bar, 4);
