@@ -518,6 +518,73 @@ stops_parts() {
 	wait
 }
 
+# firmware KEY DISK [OPTION...]: a machine that boots from a disk; KEY chooses in its menu.
+firmware() {
+	key=$1
+	disk=$2
+	shift 2
+	: >console
+	[ -p keys ] || mkfifo keys
+	{
+		i=0
+		until grep -q 'GNU GRUB' console || [ $i -gt $((60 * patience)) ]; do
+			sleep 1
+			i=$((i + 1))
+		done
+		sleep $patience
+		printf %s "$key"
+	} >keys &
+	presses=$!
+	lodge --firmware /work/bios-microvm.bin --disk "$disk" --output out --status "$@" <keys
+	wait $presses
+}
+
+firmware_parts() {
+	bios=/work/bios-microvm.bin
+	lodge --firmware; ends 125 "no firmware" "cannot open /usr/share/seabios/.*seabios has one"
+	lodge --firmware none; ends 125 "not the one that is named" "cannot open none"
+	lodge --firmware /tmp; ends 125 "a directory" "not a regular file"
+	head -c 100000 $bios >short
+	lodge --firmware short; ends 125 "one that is cut off" "100000 bytes"
+	: >short
+	lodge --firmware short; ends 125 "an empty one" "0 bytes"
+	truncate -s 320K short
+	lodge --firmware short; ends 125 "one that is too large" "327680 bytes"
+	lodge --firmware $bios --kernel /work/vmlinuz; ends 125 "a kernel, too" "leave out --kernel"
+	lodge --firmware $bios
+	ends 120 "without a disk the firmware says so, and gives up" "No bootable device"
+	truncate -s 16M disk
+	lodge --firmware $bios --memory 16M --disk disk
+	ends 120 "a disk that can't be booted" "not a bootable disk"
+
+	firmware 1 /work/grub.raw --generation-id 33221100-5544-7766-8899-aabbccddeeff
+	ends 0 "a disk boots: firmware, GRUB, Linux"
+	for line in 'SeaBIOS (version' 'GNU GRUB' 'to the console'; do
+		grep -q "$line" console
+		point $? "the console has $line"
+	done
+	{
+		echo 00112233445566778899aabbccddeeff
+		echo lodge
+		echo 'reg00: base=0x0c0000000 ( 3072MB), size= 1024MB, count=1: uncachable'
+		echo 0
+		dd if=/work/grub.raw bs=1M count=16 2>/dev/null | md5sum
+	} | cmp - out
+	point $? "Linux finds the generation id and nothing to complain of, and the disk's contents"
+	firmware 2 /work/grub.raw --cpus 2 --memory 4G
+	[ "$status" = 7 ] && grep -q 'cpus 2 ids 0 1 cores 2' out
+	point $? "two vCPUs"
+	[ "$(sed -n 's/^kB //p' out)" -gt 3900000 ]
+	point $? "and RAM above 4 GiB"
+	/work/qemu-storage-daemon --blockdev driver=file,filename=/work/grub.raw,node-name=disk \
+		--export type=vhost-user-blk,id=x,node-name=disk,addr.type=unix,addr.path=sock &
+	daemon=$!
+	until [ -S sock ]; do sleep 0.1; done
+	firmware 3 vhost-user=sock
+	ends 120 "Linux resets, from a disk that another program serves" "reset by the guest"
+	kill $daemon
+}
+
 for part in "$@"; do
 	"${part}_parts"
 done

@@ -6,11 +6,22 @@
 
 word=$(sed -n 's/.*do=\([a-z-]*\).*/\1/p' /proc/cmdline)
 irqs() { grep "$1" /proc/interrupts | awk '{ n += $2 + $3 } END { print n + 0 }'; }
+genid() { # where the DSDT says
+	at=$(od -An -v -tx1 /sys/firmware/acpi/tables/DSDT | tr -d ' \n' |
+		sed 's/.*414444521208020c\(..\)\(..\)\(..\)\(..\).*/0x\4\3\2\1/')
+	i=0
+	while [ $i -lt 16 ]; do
+		printf %02x "$(devmem $((at + i)) 8)"
+		i=$((i + 1))
+	done
+	echo
+}
 case $word in
 cpus)
 	echo "cpus $(nproc) ids $(sed -n 's/^apicid[^:]*: //p' /proc/cpuinfo |
 		tr '\n' ' ')cores $(sed -n 's/^cpu cores[^:]*: //p' \
 		/proc/cpuinfo | sort -u)"
+	sed -n 's/MemTotal: */kB /p' /proc/meminfo | sed 's/ kB$//'
 	exit 7 ;;
 memory)
 	sed -n 's/MemTotal: *\([0-9]*\) kB/\1/p' /proc/meminfo
@@ -125,9 +136,16 @@ panic-told)
 	insmod /modules/pvpanic-mmio.ko
 	echo c >/proc/sysrq-trigger; sleep 100 ;;
 genid)
-	grep -qi VM_Gen_Counter /sys/bus/acpi/devices/LDGE0001:00/modalias &&
-		dd if=/dev/mem bs=16 skip=$((0xfff00 / 16)) count=1 2>/dev/null |
-			od -An -tx1 -v | tr -d ' ' ;;
+	grep -qi VM_Gen_Counter /sys/bus/acpi/devices/LDGE0001:00/modalias && genid ;;
+firmware)
+	# What it is told of, and what a firmware could have got wrong.
+	echo "to the console" >/dev/ttyS0
+	genid
+	# Of taints the one by a firmware: MTRRs have been read by then.
+	cat /sys/class/dmi/id/sys_vendor /proc/mtrr
+	echo $(($(cat /proc/sys/kernel/tainted) >> 11 & 1))
+	dmesg | grep -iE "can't claim|mtrr|firmware bug|bios bug"
+	dd if=/dev/vda bs=1M count=16 iflag=direct 2>/dev/null | md5sum ;;
 panic)
 	echo c >/proc/sysrq-trigger; sleep 100 ;;
 *)

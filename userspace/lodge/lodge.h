@@ -34,6 +34,7 @@
 #define LAPIC_BASE		0xfee00000ULL
 #define IDENTITY_MAP_ADDR	0xfffbc000ULL
 #define TSS_ADDR		0xfffbd000ULL
+#define ROM_SIZE_MAX		(256 * KIB)	/* below 4 GiB */
 #define PCI_PORTS_BASE		0x1000
 #define PCI_PORTS_END		0x10000
 
@@ -119,6 +120,7 @@ struct balloon_config {
 
 struct config {
 	const char *node;
+	const char *firmware;
 	const char *kernel;
 	const char *initrd;
 	const char *append;
@@ -231,6 +233,9 @@ void vcpus_rest(struct vm *vm);
 
 /* boot.c, bzimage.c, pvh.c */
 void boot_load(struct vm *vm, struct boot_entry *entry);
+
+/* firmware.c */
+void firmware_load(struct vm *vm);
 
 /* acpi.c */
 uint64_t acpi_build(const struct mem *mem, uint64_t base, unsigned int cpus);

@@ -36,7 +36,7 @@
 #include "util.h"
 
 static const char usage[] =
-"usage: lodge run [-c FILE] --kernel FILE [OPTION]...\n"
+"usage: lodge run [-c FILE] --kernel FILE|--firmware [FILE] [OPTION]...\n"
 "       lodge ps [--json]\n"
 "       lodge pause|resume|console|debug MACHINE\n"
 "       lodge device add MACHINE disk|net|fs WHAT\n"
@@ -52,6 +52,8 @@ static const char usage[] =
 "  --kernel FILE      bzImage, or ELF file with a PVH entry (vmlinux)\n"
 "  --initrd FILE      initial RAM disk\n"
 "  --append WORDS     kernel command line (default: console=ttyS0)\n"
+"  --firmware [FILE]  boot from the first disk, by a BIOS (default: SeaBIOS, in\n"
+"                     /usr/share/seabios/bios-microvm.bin), instead of by --kernel\n"
 "  --cpus N           vCPUs, 1 to 255 (default: 1)\n"
 "  --memory SIZE      RAM, such as 512M or 6G (default: 512M)\n"
 "  --memory-backing WHAT    lodge: memory that the hypervisor owns (default,\n"

@@ -18,6 +18,7 @@
 #include "util.h"
 
 #define DEFAULT_NODE	"/dev/lodge"
+#define DEFAULT_FIRMWARE	"/usr/share/seabios/bios-microvm.bin"
 #define DEFAULT_MEMORY	(512 * MIB)
 #define MEMORY_MIN	(16 * MIB)
 #define MEMORY_MAX	(1ULL << 40)
@@ -27,7 +28,7 @@
 #define SHARES_DEFAULT	1000
 
 enum {
-	OPT_KERNEL = 256, OPT_INITRD, OPT_APPEND, OPT_CPUS, OPT_MEMORY,
+	OPT_FIRMWARE = 256, OPT_KERNEL, OPT_INITRD, OPT_APPEND, OPT_CPUS, OPT_MEMORY,
 	OPT_MEMORY_BACKING, OPT_MERGE, OPT_DISK, OPT_NAME, OPT_NODE, OPT_OUTPUT, OPT_STATUS, OPT_CONSOLE,
 	OPT_EXIT_PORT, OPT_DAEMON, OPT_LOG, OPT_BALLOON, OPT_BALLOON_FLOOR, OPT_BALLOON_SHARES,
 	OPT_BALLOON_DOMAIN,
@@ -36,6 +37,7 @@ enum {
 
 static const struct option options[] = {
 	{ "config", required_argument, NULL, OPT_CONFIG },
+	{ "firmware", optional_argument, NULL, OPT_FIRMWARE },
 	{ "kernel", required_argument, NULL, OPT_KERNEL },
 	{ "initrd", required_argument, NULL, OPT_INITRD },
 	{ "append", required_argument, NULL, OPT_APPEND },
@@ -215,6 +217,9 @@ static enum options_action take(struct config *cfg, int opt, char *arg,
 	unsigned long n;
 
 	switch (opt) {
+	case OPT_FIRMWARE:
+		cfg->firmware = arg ? arg : DEFAULT_FIRMWARE;
+		break;
 	case OPT_KERNEL:
 		cfg->kernel = arg;
 		break;
@@ -480,6 +485,9 @@ enum options_action options_parse(struct config *cfg, int argc,
 		if (opt == '?')
 			return fail(err, size, "%s: unknown, or lacks its value",
 				    argv[optind - 1]);
+		/* There are no other words, so that it may stand apart. */
+		if (opt == OPT_FIRMWARE && !optarg && optind < argc && *argv[optind] != '-')
+			optarg = argv[optind++];
 		if (opt == OPT_CONFIG || opt == 'c')
 			action = take_file(cfg, optarg, err, size);
 		else
@@ -492,8 +500,10 @@ enum options_action options_parse(struct config *cfg, int argc,
 			    argv[optind]);
 	if (!run)
 		return fail(err, size, "the first word has to be \"run\"");
-	if (!cfg->kernel)
-		return fail(err, size, "--kernel is missing");
+	if (!cfg->kernel && !cfg->firmware)
+		return fail(err, size, "--kernel or --firmware is missing");
+	if (cfg->firmware && (cfg->kernel || cfg->initrd || cfg->append))
+		return fail(err, size, "--firmware boots from a disk: leave out --kernel, --initrd and --append");
 	if (cfg->log && !cfg->daemon)
 		return fail(err, size, "--log wants --daemon");
 	action = check_memory(cfg, err, size);

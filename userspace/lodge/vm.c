@@ -226,7 +226,10 @@ void vm_create(struct vm *vm, const struct config *cfg)
 	set_name(vm);
 	create_chips(vm);
 	add_memory(vm);
-	boot_load(vm, &entry);
+	if (cfg->firmware)
+		firmware_load(vm);
+	else
+		boot_load(vm, &entry);
 
 	pci_create(vm);
 	genid_create(vm);
@@ -250,7 +253,9 @@ void vm_create(struct vm *vm, const struct config *cfg)
 	vm->vcpu = xalloc(cfg->cpus, sizeof(*vm->vcpu));
 	for (i = 0; i < cfg->cpus; i++)
 		vcpu_create(vm, &vm->vcpu[i], i, cpuid);
-	vcpu_set_boot_state(&vm->vcpu[0], &entry);
+	/* A firmware starts where the processor does. */
+	if (!cfg->firmware)
+		vcpu_set_boot_state(&vm->vcpu[0], &entry);
 	add_consoles(vm);
 	pci_running(vm);
 	control_create(vm, cfg->daemon);

@@ -73,6 +73,12 @@ static void test_run(void)
 	check(cfg.ndisks == 2 && cfg.disk[0].readonly &&
 	      !strcmp(cfg.disk[0].path, "d") && !cfg.disk[1].readonly &&
 	      !strcmp(cfg.disk[1].path, "e,f"), "the disks arrive");
+	check(parse("run --firmware --disk d") == OPTIONS_RUN && cfg.ndisks == 1 &&
+	      !strcmp(cfg.firmware, "/usr/share/seabios/bios-microvm.bin"), "the usual firmware");
+	check(parse("run --firmware f --cpus 2") == OPTIONS_RUN && cfg.cpus == 2 &&
+	      !strcmp(cfg.firmware, "f"), "another one");
+	check(parse("run --firmware=f") == OPTIONS_RUN && !strcmp(cfg.firmware, "f"),
+	      "written in one word");
 	check(parse("run --kernel k --disk vhost-user=a,ro --fs tag=t,socket=s,u --fs tag=v,socket=s")
 	      == OPTIONS_RUN && cfg.ndisks == 1 && cfg.disk[0].remote &&
 	      !cfg.disk[0].readonly && !strcmp(cfg.disk[0].path, "a,ro") && cfg.nfs == 2 &&
@@ -161,6 +167,9 @@ static void test_file(void)
 	check(parse_file("kernel = a\ncpus = 2\ndisk = a\n", "--kernel b --disk c") ==
 	      OPTIONS_RUN && !strcmp(cfg.kernel, "b") && cfg.cpus == 2 && cfg.ndisks == 2,
 	      "what comes later holds, or is added");
+	check(parse_file("firmware\n", "") == OPTIONS_RUN && cfg.firmware[0] == '/' &&
+	      parse_file("firmware = f\n", "") == OPTIONS_RUN && !strcmp(cfg.firmware, "f"),
+	      "a firmware, the usual or another one");
 	for (i = 0; i < ARRAY_SIZE(bad); i++)
 		check(parse_file(bad[i], "--kernel k") == OPTIONS_ERROR && strstr(err, ", line "),
 		      "%s", err);
@@ -187,7 +196,8 @@ static void test_errors(void)
 		"run --kernel k --memory-backing tmpfs",
 		"run --kernel k --merge 0123456789012345678901234567890x",
 		"run --kernel k --memory-backing anonymous --merge web",
-		"run --kernel k word", "run word --kernel k",
+		"run --kernel k word", "run word --kernel k", "run --firmware f word",
+		"run --firmware --kernel k", "run --firmware f --append a", "run --initrd i --firmware",
 		"run --kernel k --net bridge", "run --kernel k --net tap",
 		"run --kernel k --net tap=", "run --kernel k --net tap=a/b",
 		"run --kernel k --net tap=a%d", "run --kernel k --net tap=..",
