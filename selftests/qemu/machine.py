@@ -47,46 +47,27 @@ def until(condition, seconds, step=0.1):
         time.sleep(step)
 
 
-class Machine:
+class Line:
     """
-    One QEMU. ARGS are its command line but for what every machine here has: no
-    display, a monitor, and a serial line that is kept.
+    A guest's serial line: a socket, AT.line, and a file with all that came, AT.log.
     """
     PATIENCE = 300          # seconds; for what can only fail by never coming
-    count = 0
 
-    def __init__(self, *args, append=None, kernel='cloud', accel='kvm'):
-        Machine.count += 1
-        self.at = f'/tmp/machine{Machine.count}'
-        if os.path.ismount('/out'):     # who runs this wants to look on
-            self.log = f'/out/machine{Machine.count}.log'
-        else:
-            self.log = self.at + '.log'
-        command = [QEMU, '-accel', accel, '-display', 'none', '-no-reboot',
-                   '-qmp', f'unix:{self.at}.qmp,server=on,wait=off',
-                   '-chardev', f'socket,id=line,path={self.at}.line,server=on,'
-                   f'wait=off,logfile={self.log}', '-serial', 'chardev:line']
-        if append is not None:
-            command += ['-kernel', f'/work/{kernel}',
-                        '-initrd', f'/work/{kernel}.initrd',
-                        '-append', 'console=ttyS0 panic=-1 quiet nowatchdog '
-                        + append]
-        with open(self.at + '.err', 'wb') as err:
-            self.process = subprocess.Popen(command + list(args), stdout=err,
-                                            stdin=subprocess.DEVNULL, stderr=err)
-        self.link = None
+    def __init__(self, at):
+        self.at = at
+        self.log = at + '.log'
         self.line = None
         self.orders = 0
 
-    def __enter__(self):
-        return self
+    def ended(self):
+        """Has the guest's QEMU ended?"""
+        raise NotImplementedError
 
-    def __exit__(self, wrong, *_):
-        if wrong:
-            self.tell_why()
-        if self.process.poll() is None:
-            self.process.kill()
-            self.process.wait()
+    def hang_up(self):
+        """Another QEMU will be at the other end."""
+        if self.line:
+            self.line.close()
+        self.line = None
 
     def drain(self):
         """A socket that nobody reads is full after some 280 bytes, and the UART waits."""
@@ -105,14 +86,6 @@ class Machine:
         except FileNotFoundError:
             return ''
 
-    @property
-    def monitor(self):
-        """QMP, when it is there."""
-        if not self.link:
-            until(lambda: os.path.exists(self.at + '.qmp') or self.ended(), 20)
-            self.link = Monitor(self.at + '.qmp', self.PATIENCE)
-        return self.link
-
     def tell(self, text):
         """A line to the guest's serial line."""
         if not self.line:
@@ -130,16 +103,66 @@ class Machine:
         begin = self.read().rfind(f'{self.orders} {command}', 0, done.start())
         return self.read()[begin:done.start()].partition('\n')[2].strip()
 
-    def ended(self):
-        """Has QEMU ended?"""
-        return self.process.poll() is not None
-
     def said(self, pattern, times=1):
         """Wait until the guest has said it, so many times; the last match."""
         def look():
             found = list(re.finditer(pattern, self.read(), re.M))
             return found[-1] if len(found) >= times else None
         return until(lambda: look() or self.ended(), self.PATIENCE) and look()
+
+    def ready(self):
+        """Its init has come so far, and has something to write."""
+        return self.said('^guest: ready') and self.order(
+            'dd if=/dev/urandom of=noise bs=64k count=40 2>/dev/null') is not None
+
+
+class Machine(Line):
+    """
+    One QEMU. ARGS are its command line but for what every machine here has: no
+    display, a monitor, and a serial line that is kept.
+    """
+    count = 0
+
+    def __init__(self, *args, append=None, kernel='cloud', accel='kvm'):
+        Machine.count += 1
+        super().__init__(f'/tmp/machine{Machine.count}')
+        if os.path.ismount('/out'):     # who runs this wants to look on
+            self.log = f'/out/machine{Machine.count}.log'
+        command = [QEMU, '-accel', accel, '-display', 'none', '-no-reboot',
+                   '-qmp', f'unix:{self.at}.qmp,server=on,wait=off',
+                   '-chardev', f'socket,id=line,path={self.at}.line,server=on,'
+                   f'wait=off,logfile={self.log}', '-serial', 'chardev:line']
+        if append is not None:
+            command += ['-kernel', f'/work/{kernel}',
+                        '-initrd', f'/work/{kernel}.initrd',
+                        '-append', 'console=ttyS0 panic=-1 quiet nowatchdog '
+                        + append]
+        with open(self.at + '.err', 'wb') as err:
+            self.process = subprocess.Popen(command + list(args), stdout=err,
+                                            stdin=subprocess.DEVNULL, stderr=err)
+        self.link = None
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, wrong, *_):
+        if wrong:
+            self.tell_why()
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+
+    @property
+    def monitor(self):
+        """QMP, when it is there."""
+        if not self.link:
+            until(lambda: os.path.exists(self.at + '.qmp') or self.ended(), 20)
+            self.link = Monitor(self.at + '.qmp', self.PATIENCE)
+        return self.link
+
+    def ended(self):
+        """Has QEMU ended?"""
+        return self.process.poll() is not None
 
     def done(self):
         """Wait for the guest to end, and well; what it said."""
@@ -181,11 +204,6 @@ class Guest(Machine):
 
     def __init__(self, *args, cpus=1, append='', **more):
         super().__init__('-smp', str(cpus), *args, append='do=orders ' + append, **more)
-
-    def ready(self):
-        """Its init has come so far, and has something to write."""
-        return self.said('^guest: ready') and self.order(
-            'dd if=/dev/urandom of=noise bs=64k count=40 2>/dev/null') is not None
 
     def over(self, good):
         """It ends, and well; if anything wasn't good, why."""
