@@ -19,6 +19,7 @@ import sys
 from debugger import debugger
 from machine import Guest, Machine, finish, note, point, until
 from stress import stress
+from virt import libvirt
 
 LODGE = os.path.isdir('/sys/module/lodge')
 

@@ -139,11 +139,27 @@ reads() {
 	) &
 }
 
+# What the power button does.
+button() {
+	event=$(sed -n '/"Power Button"/,/^$/s/.*\(event[0-9]*\).*/\1/p' \
+		/proc/bus/input/devices)
+	[ -c "/dev/input/$event" ] || return
+	(
+		dd if="/dev/input/$event" of=/dev/null bs=24 count=1 2>/dev/null
+		over
+	) &
+}
+
+# The end.
+over() {
+	if dmesg | grep -E 'WARNING:|BUG:|Oops|Call Trace|soft lockup|detected stall'; then
+		say unwell
+	fi
+	say "done"
+	poweroff -f
+}
+
 for word in $(sed -n 's/.*do=\([a-z,-]*\).*/\1/p' /proc/cmdline | tr , ' '); do
 	$word
 done
-if dmesg | grep -E 'WARNING:|BUG:|Oops|Call Trace|soft lockup|detected stall'; then
-	say unwell
-fi
-say "done"
-poweroff -f
+over
