@@ -135,6 +135,7 @@ static struct kvm_irq_routing_entry *find_msi(struct irq_chip *irq,
 					      unsigned int gsi)
 {
 	struct kvm_irq_routing *table = irq->table;
+	struct kvm_irq_routing_entry *e;
 	unsigned int i;
 
 	for (i = 0; i < table->nr; i++)
@@ -149,7 +150,10 @@ static struct kvm_irq_routing_entry *find_msi(struct irq_chip *irq,
 		       table->nr * sizeof(table->entries[0]));
 		free(table);
 	}
-	return &irq->table->entries[irq->table->nr++];
+	e = &irq->table->entries[irq->table->nr++];
+	/* One that was removed may have been there, and look like the one that comes. */
+	memset(e, 0, sizeof(*e));
+	return e;
 }
 
 /** irq_msi_route() - what the guest wrote to the vector behind @gsi. */
