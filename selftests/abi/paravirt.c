@@ -164,6 +164,8 @@ TEST(tlb_flush)
 	*(uint64_t *)(v->vm->mem + 6 * MiB) = 2;
 	*entry = 4 * MiB | 0x87;
 	vcpu_args(v, (G_FREE + 0x40) | 1, GiB);
+	/* It never leaves by itself, and Bochs lets no interrupt in where IF is clear. */
+	vcpu_interruptible(v);
 	fd = OK(ioctl(v->fd, KVM_GET_STATS_FD, 0));
 	MUST(!pthread_create(&thread, NULL, until_done, v), "a thread");
 	for (i = 0; !words[0] && i < 5000; i++)
