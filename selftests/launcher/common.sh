@@ -39,3 +39,13 @@ soon() { # soon COMMAND...: within a minute, or $tries with a $pause between the
 		sleep "$pause"
 	done
 }
+
+# moved "$@": passt makes a root directory of its own, which the kernel's first one is not
+# to be left for: so there is another, in which the script begins again.
+moved() {
+	[ "${1-}" != moved ] || return 0
+	mkdir /root-of-all
+	mount --rbind / /root-of-all
+	cd /root-of-all && mount --move . / && exec chroot . sh /script moved
+	exit 1
+}

@@ -4,17 +4,9 @@
 # In the host: devices that come to a guest, and go. Prints TAP. In /work: lodge, passt,
 # vmlinuz, initrd, tiny, vsock, setpriv, ip, qemu-storage-daemon, qemu-img.
 
-# passt makes a root directory of its own, which the kernel's first one is not
-# to be left for: so there is another.
-if [ "${1-}" != moved ]; then
-	mkdir /root-of-all
-	mount --rbind / /root-of-all
-	cd /root-of-all && mount --move . / && exec chroot . sh /script moved
-	exit 1
-fi
-
 # shellcheck source=selftests/launcher/common.sh
 . /work/common.sh
+moved "$@"
 tries=150
 pause=0.2
 rounds=${ROUNDS:-100}

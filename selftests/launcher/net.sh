@@ -5,17 +5,9 @@
 # initrd, tiny, vsock, setpriv, ip,
 # net_test.
 
-# passt makes a root directory of its own, which the kernel's first one is not
-# to be left for: so there is another.
-if [ "${1-}" != moved ]; then
-	mkdir /root-of-all
-	mount --rbind / /root-of-all
-	cd /root-of-all && mount --move . / && exec chroot . sh /script moved
-	exit 1
-fi
-
 # shellcheck source=selftests/launcher/common.sh
 . /work/common.sh
+moved "$@"
 nobody='/work/setpriv --reuid 65534 --regid 65534 --clear-groups'
 export PATH=/bin:/sbin:/work LODGE_RUNTIME_DIR=/tmp/machines
 
