@@ -9,7 +9,7 @@ import subprocess
 
 import profile_of
 from guests import QEMU
-from side import OUT, Side, die, number, ratio
+from side import HERE, OUT, Side, die, number, ratio
 
 # What the ratio is aimed to be at or below, and what is counted.
 AIMS = {'qemu-pc': 0.9, 'qemu-pc-host': 0.9}
@@ -46,35 +46,49 @@ class BootSide(Side):
         return each and each['host'] + (0 if row.endswith('-host') else each['guest'])
 
 
+def run_sides(kind, given, names, profiled):
+    """
+    Build, and both sides: those of NAMES run, another one is as it was last. What runs tells
+    where the rows of PROFILED go. The sides, and whether all went well.
+    """
+    subprocess.run(['make', '-s', '-C', HERE, f'O={OUT}'], check=True)
+    sides, good = {}, True
+    for name in ('lodge', 'kvm'):
+        side = sides[name] = kind(name, given)
+        if name in names:
+            good &= side.run()
+            for row in profiled:
+                profile_of.show(side, row, given['LINES'], int(given['TOP'] or 40))
+        elif os.path.exists(side.counts):
+            side.read()
+    return sides, good
+
+
+def tell(suite, table):
+    """TABLE's rows, (name, ours, reference, aim, unit), said and written; are all there?"""
+    good = True
+    print(f'{"":14}{"lodge":>16}{"reference":>16}{"ratio":>8}{"aim":>6}')
+    with open(os.path.join(OUT, suite + '.tsv'), 'w', encoding='ascii') as out:
+        out.write('name\tlodge\treference\tratio\taim\n')
+        for row, ours, theirs, aim, unit in table:
+            share = ratio(ours, theirs)
+            good &= share is not None
+            cell = '' if share is None else f'{share:.4f}'
+            above = share is not None and share > aim
+            print(f'{row:14}{number(ours):>16}{number(theirs):>16}{cell:>8}'
+                  f'{aim:>6}  {unit}{", above the aim" if above else ""}')
+            out.write('\t'.join([row] + ['' if value is None else f'{value:.0f}'
+                                         for value in (ours, theirs)] + [cell, str(aim)]) + '\n')
+    return good
+
+
 def main(given):
     """Build, run each side, tell."""
     names = given['SIDE'].split() or ['lodge', 'kvm']
     if set(names) - {'lodge', 'kvm'} or given['ROW'] or given['HOST'] not in ('', 'amd'):
         die('the suite boot has one row, two sides, lodge and kvm, and a host with AMD-V')
-    subprocess.run(['make', '-s', '-C', os.path.dirname(os.path.abspath(__file__)),
-                    f'O={OUT}'], check=True)
-    sides, good = {}, True
-    for name in ('lodge', 'kvm'):
-        side = sides[name] = BootSide(name, given)
-        if name in names:
-            good &= side.run()
-        elif os.path.exists(side.counts):
-            side.read()         # as it was last
-        if given['PROFILE'] and name in names:
-            profile_of.show(side, 'boot', given['LINES'], int(given['TOP'] or 40))
-    if given['PROFILE']:
-        return 0 if good else 1
-    print(f'{"":14}{"lodge":>16}{"reference":>16}{"ratio":>8}{"aim":>6}')
-    with open(os.path.join(OUT, 'boot.tsv'), 'w', encoding='ascii') as out:
-        out.write('name\tlodge\treference\tratio\taim\n')
-        for row, aim in AIMS.items():
-            pair = [sides[name].cost(row) for name in ('lodge', 'kvm')]
-            share = ratio(*pair)
-            good &= share is not None
-            cell = '' if share is None else f'{share:.4f}'
-            above = share is not None and share > aim
-            print(f'{row:14}{number(pair[0]):>16}{number(pair[1]):>16}{cell:>8}'
-                  f'{aim:>6}  {UNITS[row]}{", above the aim" if above else ""}')
-            out.write('\t'.join([row] + ['' if value is None else f'{value:.0f}'
-                                         for value in pair] + [cell, str(aim)]) + '\n')
+    sides, good = run_sides(BootSide, given, names, ['boot'] if given['PROFILE'] else [])
+    if not given['PROFILE']:
+        good &= tell('boot', [(row, sides['lodge'].cost(row), sides['kvm'].cost(row), aim,
+                               UNITS[row]) for row, aim in AIMS.items()])
     return 0 if good else 1

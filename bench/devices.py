@@ -10,9 +10,9 @@ import os
 import re
 import subprocess
 
-import profile_of
+from boot import run_sides, tell
 from guests import QEMU
-from side import HERE, HOSTS, OUT, Side, die, number, ratio, row_names
+from side import HERE, HOSTS, OUT, Side, die, number, row_names
 
 
 def sizes():
@@ -103,35 +103,17 @@ def main(given):
     for row in given['PROFILE'].split():
         if row not in row_names('io'):
             die(f'no row {row}: there are {" ".join(row_names("io"))}')
-    subprocess.run(['make', '-s', '-C', HERE, f'O={OUT}'], check=True)
-    sides, good = {}, True
-    for name in ('lodge', 'kvm'):
-        side = sides[name] = IoSide(name, given)
-        if name in names:
-            good &= side.run()
-        elif os.path.exists(side.counts):
-            side.read()         # as it was last
-        for row in given['PROFILE'].split() if name in names else ():
-            profile_of.show(side, row, given['LINES'], int(given['TOP'] or 40))
+    sides, good = run_sides(IoSide, given, names, given['PROFILE'].split())
     if given['PROFILE']:
         return 0 if good else 1
-    print(f'{"":14}{"lodge":>16}{"reference":>16}{"ratio":>8}{"aim":>6}')
-    with open(os.path.join(OUT, 'io.tsv'), 'w', encoding='ascii') as out:
-        out.write('name\tlodge\treference\tratio\taim\n')
-        for row, unit in UNITS.items():
-            ours, theirs = (sides[name].cost(row) for name in ('lodge', 'kvm'))
-            beside = LIMITS.get(row, theirs)
-            if row == 'start':
-                read = sides['lodge'].cost('read-images')
-                unit += f' {number(read)} that read the images once'
-            if row in LIMITS:
-                unit += f'; beside the aim. QEMU: {number(theirs)}'
-            share = ratio(ours, beside)
-            good &= share is not None
-            cell = '' if share is None else f'{share:.4f}'
-            above = ', above the aim' if share is not None and share > 1 else ''
-            print(f'{row:14}{number(ours):>16}{number(beside):>16}{cell:>8}{1:>6}  '
-                  f'{unit}{above}')
-            out.write('\t'.join([row] + ['' if value is None else f'{value:.0f}'
-                                         for value in (ours, beside)] + [cell, '1']) + '\n')
+    table = []
+    for row, unit in UNITS.items():
+        ours, theirs = (sides[name].cost(row) for name in ('lodge', 'kvm'))
+        if row == 'start':
+            read = sides['lodge'].cost('read-images')
+            unit += f' {number(read)} that read the images once'
+        if row in LIMITS:
+            unit += f'; beside the aim. QEMU: {number(theirs)}'
+        table.append((row, ours, LIMITS.get(row, theirs), 1, unit))
+    good &= tell('io', table)
     return 0 if good else 1
