@@ -82,21 +82,11 @@ json_t *machine_ask(int fd, json_t *request, const int *fds, unsigned int nfds)
 	} control = { 0 };
 	char *text = json_dumps(request, JSON_COMPACT);
 	struct iovec iov[] = { { text, text ? strlen(text) : 0 }, { (char *)"\n", 1 } };
-	struct msghdr msg = { .msg_iov = iov, .msg_iovlen = 2 };
+	struct msghdr msg = { .msg_iov = iov, .msg_iovlen = 2, .msg_control = &control };
 	bool sent;
 
 	json_decref(request);
-	if (nfds) {
-		struct cmsghdr *h;
-
-		msg.msg_control = &control;
-		msg.msg_controllen = CMSG_SPACE(sizeof(int) * nfds);
-		h = CMSG_FIRSTHDR(&msg);
-		h->cmsg_level = SOL_SOCKET;
-		h->cmsg_type = SCM_RIGHTS;
-		h->cmsg_len = CMSG_LEN(sizeof(int) * nfds);
-		memcpy(CMSG_DATA(h), fds, sizeof(int) * nfds);
-	}
+	put_fds(&msg, fds, nfds);
 	sent = text && sendmsg(fd, &msg, MSG_NOSIGNAL) == (ssize_t)iov[0].iov_len + 1;
 	free(text);
 	return sent ? answer(fd) : NULL;

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "lodge.h"
@@ -148,4 +149,24 @@ int open_output(const char *spec)
 	if (fd < 0)
 		die("cannot write to %s: %s", spec, strerror(errno));
 	return fd;
+}
+
+/**
+ * put_fds() - send descriptors with a message
+ * @msg: its msg_control has room for them, aligned as a cmsghdr
+ * @fds: the descriptors
+ * @nfds: how many; 0: the message has none
+ */
+void put_fds(struct msghdr *msg, const int *fds, unsigned int nfds)
+{
+	struct cmsghdr *h;
+
+	msg->msg_controllen = nfds ? CMSG_SPACE(sizeof(int) * nfds) : 0;
+	h = CMSG_FIRSTHDR(msg);
+	if (!h)
+		return;
+	h->cmsg_level = SOL_SOCKET;
+	h->cmsg_type = SCM_RIGHTS;
+	h->cmsg_len = CMSG_LEN(sizeof(int) * nfds);
+	memcpy(CMSG_DATA(h), fds, sizeof(int) * nfds);
 }

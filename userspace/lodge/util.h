@@ -18,5 +18,7 @@ int xioctl(int fd, unsigned long nr, void *arg, const char *what);
 ssize_t write_all(int fd, const void *data, size_t len);
 ssize_t pread_all(int fd, void *data, size_t len, off_t off);
 int open_output(const char *spec);
+struct msghdr;
+void put_fds(struct msghdr *msg, const int *fds, unsigned int nfds);
 
 #endif

@@ -21,6 +21,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "util.h"
 #include "vhost_user.h"
 
 #define FLAG_VERSION	1u
@@ -81,20 +82,10 @@ static int tell(struct vhost_user *vu, uint32_t request, uint32_t flags, const v
 		struct cmsghdr align;
 		char buf[CMSG_SPACE(sizeof(int) * VHOST_USER_REGIONS)];
 	} control = { 0 };
-	struct msghdr msg = { .msg_iov = iov, .msg_iovlen = 2 };
+	struct msghdr msg = { .msg_iov = iov, .msg_iovlen = 2, .msg_control = &control };
 	ssize_t n;
 
-	if (nfds) {
-		struct cmsghdr *c;
-
-		msg.msg_control = &control;
-		msg.msg_controllen = CMSG_SPACE(sizeof(int) * nfds);
-		c = CMSG_FIRSTHDR(&msg);
-		c->cmsg_level = SOL_SOCKET;
-		c->cmsg_type = SCM_RIGHTS;
-		c->cmsg_len = CMSG_LEN(sizeof(int) * nfds);
-		memcpy(CMSG_DATA(c), fds, sizeof(int) * nfds);
-	}
+	put_fds(&msg, fds, nfds);
 	/* All of it fits into the socket of one that reads. */
 	do {
 		n = sendmsg(vu->fd, &msg, MSG_NOSIGNAL | MSG_DONTWAIT);

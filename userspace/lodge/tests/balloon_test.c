@@ -13,14 +13,10 @@
 #include <unistd.h>
 
 #include "../../../uapi/lodge.h"
-#include "driver.h"
+#include "rings.h"
 #include "tap.h"
 
 #define SIZE	64
-#define RINGS	0x100000	/* one queue's every 64K */
-#define DESC(q)	(RINGS + 0x10000 * (q))
-#define AVAIL(q) (DESC(q) + 0x4000)
-#define USED(q)	(DESC(q) + 0x8000)
 #define PFNS	0x200000
 #define STATS_AT 0x210000
 #define FREE	0x400000	/* a part that is given up and comes back */

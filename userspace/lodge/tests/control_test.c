@@ -221,14 +221,9 @@ static void say_with(int fd, const char *text, const int *fds, unsigned int n)
 		char buf[CMSG_SPACE(sizeof(int) * 32)];
 	} control = { 0 };
 	struct iovec iov = { (char *)text, strlen(text) };
-	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control,
-			      .msg_controllen = CMSG_SPACE(sizeof(int) * n) };
-	struct cmsghdr *h = CMSG_FIRSTHDR(&msg);
+	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control };
 
-	h->cmsg_level = SOL_SOCKET;
-	h->cmsg_type = SCM_RIGHTS;
-	h->cmsg_len = CMSG_LEN(sizeof(int) * n);
-	memcpy(CMSG_DATA(h), fds, sizeof(int) * n);
+	put_fds(&msg, fds, n);
 	if (sendmsg(fd, &msg, 0) != (ssize_t)strlen(text))
 		die("cannot send");
 }

@@ -11,17 +11,13 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "driver.h"
 #include "net.h"
+#include "rings.h"
 #include "tap.h"
 #include "util.h"
 
 #define SIZE	16
 #define RAM	(4 * MIB)
-#define RING(q)	(0x100000 + 0x10000 * (q))
-#define DESC(q)	RING(q)
-#define AVAIL(q) (RING(q) + 0x4000)
-#define USED(q)	(RING(q) + 0x8000)
 #define DATA	0x200000
 #define RX	0
 #define TX	1
@@ -32,21 +28,6 @@
 
 static int wire;	/* the other end */
 static uint8_t frame[70000];
-
-static struct vring_desc *desc(unsigned int q)
-{
-	return mem_ptr(&vm.mem, DESC(q), 16 * SIZE);
-}
-
-static struct vring_avail *avail(unsigned int q)
-{
-	return mem_ptr(&vm.mem, AVAIL(q), 6 + 2 * SIZE);
-}
-
-static volatile struct vring_used *used(unsigned int q)
-{
-	return mem_ptr(&vm.mem, USED(q), 6 + 8 * SIZE);
-}
 
 static uint8_t *data(unsigned int off)
 {

@@ -16,7 +16,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "driver.h"
+#include "rings.h"
 #include "tap.h"
 #include "util.h"
 #include "vhost_user.h"
@@ -24,9 +24,6 @@
 
 #define SIZE	16
 #define RAM	(4 * MIB)
-#define DESC(q)	(0x100000 + 0x10000 * (q))
-#define AVAIL(q) (DESC(q) + 0x4000)
-#define USED(q)	(DESC(q) + 0x8000)
 #define DATA	0x200000
 #define SECTORS	2048
 #define MODERN	(1ULL << VIRTIO_F_VERSION_1 | 1ULL << VIRTIO_RING_F_INDIRECT_DESC)
@@ -315,21 +312,6 @@ static void answer_all(struct backend *b)
 		b->ring[0].taken++;
 		put_used(b, 0, b->ring[0].avail->ring[n % b->ring[0].size], 0);
 	}
-}
-
-static struct vring_desc *desc(unsigned int q)
-{
-	return mem_ptr(&vm.mem, DESC(q), 16 * SIZE);
-}
-
-static struct vring_avail *avail(unsigned int q)
-{
-	return mem_ptr(&vm.mem, AVAIL(q), 6 + 2 * SIZE);
-}
-
-static volatile struct vring_used *used(unsigned int q)
-{
-	return mem_ptr(&vm.mem, USED(q), 6 + 8 * SIZE);
 }
 
 /* Reset the device in @slot and bring it up, with @queues of them, as a driver does. */
