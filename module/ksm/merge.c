@@ -14,9 +14,11 @@
 
 struct kmem_cache *lodge_stables, *lodge_sharers;
 
+/* What is broken is equal to nothing: to read it may be the end of the host. */
 static bool equal(struct page *a, struct page *b)
 {
-	return !memcmp(page_address(a), page_address(b), PAGE_SIZE);
+	return !PageHWPoison(a) && !PageHWPoison(b) &&
+	       !memcmp(page_address(a), page_address(b), PAGE_SIZE);
 }
 
 /* What a merge can need, charged to the object's control group. */
@@ -290,6 +292,8 @@ bool lodge_ksm_peek(struct lodge_layer *l, struct page *page)
 	struct lodge_domain *d = l->domain;
 	u64 hash;
 
+	if (PageHWPoison(page))
+		return false;
 	lodge_ksm_count(d, LODGE_KSM_HASHED, 1);
 	if (!memchr_inv(page_address(page), 0, PAGE_SIZE))
 		return true;

@@ -77,6 +77,8 @@ struct window {
 
 static bool take(struct window *w, pgoff_t index, struct page *page)
 {
+	if (PageHWPoison(page))
+		return false;
 	if (lodge_page_rest(page) && !w->now) {
 		lodge_page_rested(page);
 		lodge_ksm_count(w->l->domain, LODGE_KSM_COOLING, 1);

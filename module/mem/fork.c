@@ -51,9 +51,12 @@ static void settle(struct lodge_object *o)
 /* What the child gets in place of a page that stays the object's. */
 static int copy_for(struct lodge_layer *to, pgoff_t index, struct page *page)
 {
-	struct page *copy = alloc_page(LODGE_GFP_PAGE);
+	struct page *copy;
 	int ret;
 
+	if (PageHWPoison(page))
+		return -EHWPOISON;
+	copy = alloc_page(LODGE_GFP_PAGE);
 	if (!copy)
 		return -ENOMEM;
 	copy_highpage(copy, page);
@@ -272,7 +275,7 @@ static bool is_full(const struct lodge_layer *l)
  * @child: the object: new, of the same domain, and nobody else's yet
  *
  * Context: may sleep, and waits for whoever is getting a page of @o.
- * Return: 0; -ENOMEM, and @child is of no use; -EMLINK if @o is a fork of a fork of ...
+ * Return: 0; -ENOMEM or -EHWPOISON, and @child is of no use; -EMLINK if @o is a fork of a fork of ...
  */
 int lodge_object_fork(struct lodge_object *o, struct lodge_object *child)
 {

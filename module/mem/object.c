@@ -292,6 +292,8 @@ static int own(struct lodge_object *o, const struct place *p, struct page *page,
 	unsigned int state = lodge_entry_state(p->entry);
 	int ret;
 
+	if (copied && PageHWPoison(page))
+		return -EHWPOISON;
 	if (copied)
 		copy_highpage(*spare, page);
 	else if (page_private(*spare) != SPARE_ZERO)
@@ -540,7 +542,7 @@ struct page *lodge_object_try(struct lodge_object *o, pgoff_t index, bool write)
 		return NULL;
 	if (!beyond(o, index))
 		page = hold(o, &p, &locked);
-	if (page && !(locked && will_do(o, &p, page, write))) {
+	if (page && !(locked && !PageHWPoison(page) && will_do(o, &p, page, write))) {
 		if (locked)
 			unlock_page(page);
 		put_page(page);
@@ -579,8 +581,13 @@ struct page *lodge_object_peek(struct lodge_object *o, pgoff_t index)
 		if (ret)
 			return ret == -EFAULT ? NULL : ERR_PTR(ret);
 	}
-	if (page)
-		unlock_page(page);
+	if (!page)
+		return NULL;
+	unlock_page(page);
+	if (PageHWPoison(page)) {
+		put_page(page);
+		return ERR_PTR(-EIO);
+	}
 	return page;
 }
 

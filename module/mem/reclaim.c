@@ -84,7 +84,8 @@ static void collect(struct lodge_reclaim *r, struct lodge_layer *l, pgoff_t firs
 			r->skipped++;
 			continue;
 		}
-		if (lodge_page_stiff(page) && !lodge_page_seen(page) && !lodge_swap_on()) {
+		if (PageHWPoison(page) ||
+		    (lodge_page_stiff(page) && !lodge_page_seen(page) && !lodge_swap_on())) {
 			unlock_page(page);
 			continue;
 		}

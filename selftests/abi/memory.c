@@ -1468,6 +1468,61 @@ TEST(taken_away)
 	CHECK_EQ(peek(&g, PAGE), 3);
 }
 
+/*
+ * Memory that is broken, as the host has found out, is neither compared nor compressed nor
+ * copied, and who wants what was in it is told. Nobody else is.
+ */
+TEST(broken)
+{
+	uint8_t byte;
+	struct guest a, b;
+
+	need_lodge();
+	a = guest_new(4 * PAGE, "broken");
+	b = guest_new(4 * PAGE, "broken");
+	fill(a.m, 1);
+	fill(b.m, 1);
+	memset(a.m + PAGE, 2, PAGE);
+	fill(a.m + 2 * PAGE, 3);
+	fill(b.m + 2 * PAGE, 3);
+	CHECK_EQ(merge_at(a.fd, 2, 1).merged + merge_at(b.fd, 2, 1).merged, 1);
+	CHECK_EQ(state(a.fd, 2), LODGE_PAGE_SHARED);
+	/* The kernel says EBUSY: it is on none of its lists. */
+	if (madvise(a.m, PAGE, MADV_HWPOISON) && errno == EINVAL)
+		test_skip("no CONFIG_MEMORY_FAILURE");
+	madvise(a.m + 2 * PAGE, PAGE, MADV_HWPOISON);
+	fill(b.m + 3 * PAGE, 3);
+	CHECK_EQ(merge(a.fd) + merge(b.fd), 0);
+	CHECK_EQ(state(b.fd, 0), LODGE_PAGE_PRIVATE);
+	CHECK_EQ(state(b.fd, 3), LODGE_PAGE_PRIVATE);
+	reclaim(a.fd, 4);
+	reclaim(a.fd, 4);
+	CHECK_EQ(state(a.fd, 0), LODGE_PAGE_PRIVATE);
+	CHECK_EQ(state(a.fd, 1), LODGE_PAGE_COMPRESSED);
+	/* A guest is told, and a launcher, who reads, and who would break a sharing. */
+	vm_slot(a.vm, 1, 0, AT, 0, NULL);
+	OK(munmap(a.m, 4 * PAGE));
+	a.m = mapped(a.fd, 4 * PAGE);
+	vm_slot(a.vm, 1, 0, AT, 4 * PAGE, a.m);
+	CHECK(pread(a.fd, &byte, 1, 0) < 0);
+	CHECK(pwrite(b.fd, &byte, 1, 2 * PAGE) < 0);
+	signal(SIGBUS, on_bus);
+	if (!sigsetjmp(bus, 1)) {
+		vcpu_jump(a.v, G_peek);
+		vcpu_args(a.v, AT, 0);
+		ioctl(a.v->fd, KVM_RUN, 0);
+		CHECK(false, "a guest reads broken memory");
+	}
+	if (!sigsetjmp(bus, 1)) {
+		a.m[0] = 1;
+		CHECK(false, "broken memory is written");
+	}
+	signal(SIGBUS, SIG_DFL);
+	CHECK(a.m[PAGE] == 2 && a.m[2 * PAGE - 1] == 2);
+	CHECK(filled(b.m, 1));
+	CHECK(filled(b.m + 3 * PAGE, 3));
+}
+
 struct growing {
 	uint8_t *m;
 	size_t size;
