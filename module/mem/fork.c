@@ -151,10 +151,13 @@ static void move_held(struct lodge_layer *from, struct lodge_layer *top)
 static void branch(struct lodge_object *o, struct lodge_layer *top, struct lodge_layer *other)
 {
 	struct lodge_layer *below = o->top;
+	struct rw_semaphore *tree = lodge_layer_tree(below);
 
 	/* What was the object's reference is @top's. */
 	refcount_inc(&below->users);
-	down_write(&lodge_layers_lock);
+	down_write(tree);
+	/* Who has locked the tree that this one was has done with it. */
+	down_write_nested(&other->tree, SINGLE_DEPTH_NESTING);
 	WRITE_ONCE(top->parent, below);
 	WRITE_ONCE(other->parent, below);
 	list_add(&top->sibling, &below->children);
@@ -163,7 +166,8 @@ static void branch(struct lodge_object *o, struct lodge_layer *top, struct lodge
 	top->object = o;
 	/* Readers under RCU find all of it. */
 	smp_store_release(&o->top, top);
-	up_write(&lodge_layers_lock);
+	up_write(&other->tree);
+	up_write(tree);
 }
 
 /* Entry @index of @top, which nobody goes by, takes the place of the one below. */
@@ -235,6 +239,7 @@ static void add_counts(struct lodge_layer *to, struct lodge_layer *from)
 static void collapse(struct lodge_object *o)
 {
 	struct lodge_layer *top = o->top, *below = top->parent;
+	struct rw_semaphore *tree = lodge_layer_tree(below);
 	unsigned long index;
 	void *entry;
 
@@ -247,7 +252,7 @@ static void collapse(struct lodge_object *o)
 		sink(o, top, below, index);
 		cond_resched();
 	}
-	down_write(&lodge_layers_lock);
+	down_write(tree);
 	list_del_init(&top->sibling);
 	/* Who is on the way down by RCU goes on; the object has a reference of its own. */
 	refcount_inc(&below->users);
@@ -255,7 +260,7 @@ static void collapse(struct lodge_object *o)
 	below->object = o;
 	/* As in branch(). */
 	smp_store_release(&o->top, below);
-	up_write(&lodge_layers_lock);
+	up_write(tree);
 	add_counts(below, top);
 	lodge_layer_put(top);
 }

@@ -19,7 +19,33 @@
 #include "mem/pool.h"
 #include "mem/swap.h"
 
-DECLARE_RWSEM(lodge_layers_lock);
+/**
+ * lodge_layer_tree - the lock of the tree that a layer is in: that of the root
+ * @l: the layer
+ *
+ * It changes once, when lodge_object_fork() puts a new object's only layer onto others.
+ */
+struct rw_semaphore *lodge_layer_tree(struct lodge_layer *l)
+{
+	struct lodge_layer *parent;
+
+	while ((parent = READ_ONCE(l->parent)))
+		l = parent;
+	return &l->tree;
+}
+
+static struct rw_semaphore *tree_read(struct lodge_layer *l)
+{
+	struct rw_semaphore *tree;
+
+	for (;;) {
+		tree = lodge_layer_tree(l);
+		down_read(tree);
+		if (tree == lodge_layer_tree(l))
+			return tree;
+		up_read(tree);
+	}
+}
 
 /* The next one of the layers above @root, itself first: those below come before. */
 static struct lodge_layer *next_above(struct lodge_layer *root, struct lodge_layer *l)
@@ -42,16 +68,17 @@ static struct lodge_layer *next_above(struct lodge_layer *root, struct lodge_lay
  */
 void lodge_layer_unview(struct lodge_layer *l, pgoff_t first, pgoff_t nr)
 {
+	struct rw_semaphore *tree;
 	struct lodge_layer *top;
 
 	lodge_block_unview(l, first, nr);
-	down_read(&lodge_layers_lock);
+	tree = tree_read(l);
 	for (top = l; top; top = next_above(l, top))
 		/* The tree of mappings is empty while one of them grows: it is for who locks it. */
 		if (top->object)
 			unmap_mapping_pages(top->object->inode.i_mapping, first, nr,
 					    false);
-	up_read(&lodge_layers_lock);
+	up_read(tree);
 }
 
 /**
@@ -67,22 +94,23 @@ void lodge_layer_unview(struct lodge_layer *l, pgoff_t first, pgoff_t nr)
 struct lodge_npt_dirty lodge_layer_written(struct lodge_layer *l, pgoff_t first,
 					   unsigned int nr)
 {
+	struct rw_semaphore *tree = tree_read(l);
 	struct lodge_npt_dirty dirty = { };
 
-	down_read(&lodge_layers_lock);
 	if (l->object)
 		dirty = lodge_views_written(l->object->inode.i_mapping, first, nr);
-	up_read(&lodge_layers_lock);
+	up_read(tree);
 	return dirty;
 }
 
 /** lodge_layer_flush - TLBs forget what lodge_layer_written() has taken away */
 void lodge_layer_flush(struct lodge_layer *l)
 {
-	down_read(&lodge_layers_lock);
+	struct rw_semaphore *tree = tree_read(l);
+
 	if (l->object)
 		lodge_views_flush(l->object->inode.i_mapping);
-	up_read(&lodge_layers_lock);
+	up_read(tree);
 }
 
 /** lodge_layer_unlocked - nobody sees what an entry is, so that no lock is needed */
@@ -621,6 +649,7 @@ struct lodge_layer *lodge_layer_new(kuid_t uid, const char *domain)
 	INIT_LIST_HEAD(&l->domain_list);
 	INIT_LIST_HEAD(&l->children);
 	INIT_LIST_HEAD(&l->sibling);
+	init_rwsem(&l->tree);
 	refcount_set(&l->users, 1);
 	l->id = atomic64_inc_return(&last_id);
 	l->zero = alloc_page(LODGE_GFP_PAGE | __GFP_ZERO);
@@ -670,13 +699,15 @@ static void layer_free(struct lodge_layer *l)
  */
 void lodge_layer_put(struct lodge_layer *l)
 {
+	struct rw_semaphore *tree;
 	struct lodge_layer *parent;
 
 	for (; l && refcount_dec_and_test(&l->users); l = parent) {
-		down_write(&lodge_layers_lock);
+		tree = lodge_layer_tree(l);
+		down_write(tree);
 		parent = l->parent;
 		list_del_init(&l->sibling);
-		up_write(&lodge_layers_lock);
+		up_write(tree);
 		layer_free(l);
 	}
 }

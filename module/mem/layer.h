@@ -14,9 +14,8 @@
 #define SPARE_DIRTY	0
 #define SPARE_ZERO	1
 
-/* Of the tree of layers; a leaf but for what taking pages out of views takes. */
-extern struct rw_semaphore lodge_layers_lock;
-
+/* A leaf but for what taking pages out of views takes. */
+struct rw_semaphore *lodge_layer_tree(struct lodge_layer *l);
 bool lodge_layer_unlocked(const void *entry);
 struct page *lodge_layer_hold(struct lodge_layer *l, pgoff_t index, void **entry,
 			      bool *locked);

@@ -829,11 +829,14 @@ int lodge_object_init(struct lodge_object *o, const char *domain)
  */
 void lodge_object_destroy(struct lodge_object *o)
 {
+	struct rw_semaphore *tree;
+
 	if (!o->top)
 		return;
 	/* Nobody looks for its views. What was found by RCU may still look at the layer. */
-	down_write(&lodge_layers_lock);
+	tree = lodge_layer_tree(o->top);
+	down_write(tree);
 	o->top->object = NULL;
-	up_write(&lodge_layers_lock);
+	up_write(tree);
 	lodge_layer_put(o->top);
 }

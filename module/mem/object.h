@@ -60,8 +60,9 @@ struct mem_cgroup;
  * @zero: what is seen where there is no page; its lock is that of all entries
  *	without one that may have been seen
  * @parent: what shows where this one has no entry; NULL if that is nothing
+ * @tree: of the root, its tree's lock; see lodge_layer_tree()
  * @children: layers whose parent this is; they, @sibling and @object are under
- *	the lock of the tree (layer.c)
+ *	the lock of the tree
  * @sibling: in @parent's children
  * @object: which has it on top, and writes to it; NULL: nobody writes to it any more
  * @users: this object; the children; who uses it at the moment
@@ -91,6 +92,7 @@ struct lodge_layer {
 	struct xarray entries;
 	struct page *zero;
 	struct lodge_layer *parent;
+	struct rw_semaphore tree;
 	struct list_head children, sibling;
 	struct lodge_object *object;
 	refcount_t users;
