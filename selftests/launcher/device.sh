@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
 # In the host: devices that come to a guest, and go. Prints TAP. In /work: lodge, passt,
-# vmlinuz, initrd, tiny, vsock, setpriv, ip, qemu-storage-daemon, qemu-img.
+# vmlinuz, initrd, tiny, vsock, setpriv, ip, qemu-storage-daemon, qemu-img, virtiofsd.
 
 # shellcheck source=selftests/launcher/common.sh
 . /work/common.sh
@@ -170,6 +170,22 @@ dev add g disk vhost-user=disk.sock,id=remote && soon says vdb 'ls /sys/block' &
 	dd if=/dev/vdb bs=64k count=128 iflag=direct 2>/dev/null | md5sum'
 point $? "a disk of another program's comes, is written and read"
 dev del g remote && says gone '[ -e /sys/block/vdb ] || echo gone'
+point $? "and goes"
+kill $back
+
+# A shared folder, of a program that wants more descriptors than most.
+# shellcheck disable=SC3045
+ulimit -n 65536
+mkdir shared
+cp one shared/file
+virtiofsd --socket-path=/tmp/folder.sock -o source=/tmp/shared,sandbox=chroot >>folder.log 2>&1 &
+back=$!
+soon test -S folder.sock
+dev add g fs tag=stuff,socket=folder.sock
+soon says mounted 'mkdir -p /mnt && mount -t virtiofs stuff /mnt && echo mounted'
+says "$want" 'cp /mnt/file /mnt/copy && md5sum </mnt/copy' && cmp -s one shared/copy
+point $? "a shared folder comes, is read and written: $(cat out)"
+says gone 'umount /mnt && echo gone' && dev del g "$(cat out)"
 point $? "and goes"
 kill $back
 
