@@ -6,7 +6,6 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <liburing.h>
 #include <linux/fs.h>
 #include <linux/virtio_blk.h>
 #include <stdlib.h>
@@ -16,6 +15,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "ring.h"
 #include "util.h"
 #include "virtio.h"
 
@@ -42,7 +42,7 @@ struct blk {
 	char id[VIRTIO_BLK_ID_BYTES];
 	int fd;
 	bool readonly;
-	struct io_uring ring;
+	struct ring *ring;
 	struct watch done;
 	unsigned int inflight;
 	struct blk_req *free;
@@ -82,12 +82,12 @@ static void advance(struct blk_req *req, uint64_t n)
 
 static struct io_uring_sqe *get_sqe(struct blk *blk)
 {
-	struct io_uring_sqe *sqe = io_uring_get_sqe(&blk->ring);
+	struct io_uring_sqe *sqe = io_uring_get_sqe(&blk->ring->uring);
 
 	/* The ring is as large as the queue: only resubmissions fill it. */
 	if (!sqe) {
-		io_uring_submit(&blk->ring);
-		sqe = io_uring_get_sqe(&blk->ring);
+		io_uring_submit(&blk->ring->uring);
+		sqe = io_uring_get_sqe(&blk->ring->uring);
 	}
 	if (!sqe)
 		die("the disk's io_uring is full");
@@ -247,7 +247,7 @@ static void blk_kick(struct virtio_dev *dev, unsigned int q)
 				finish(blk, req, status);
 		}
 	} while (!ret && blk->free && vq_sleep(vq));
-	io_uring_submit(&blk->ring);
+	io_uring_submit(&blk->ring->uring);
 	virtio_signal(dev, q);
 	if (ret < 0)
 		virtio_broken(dev, "the disk's queue is malformed");
@@ -258,7 +258,7 @@ static void complete(struct blk *blk, struct io_uring_cqe *cqe)
 	struct blk_req *req = io_uring_cqe_get_data(cqe);
 	int res = cqe->res;
 
-	io_uring_cqe_seen(&blk->ring, cqe);
+	io_uring_cqe_seen(&blk->ring->uring, cqe);
 	blk->inflight--;
 	if (req->left && (res == -EINTR || res == -EAGAIN)) {
 		queue_data(blk, req);
@@ -289,9 +289,9 @@ static void on_done(void *arg)
 
 	event_clear(blk->done.fd);
 	pthread_mutex_lock(&blk->dev.lock);
-	while (!io_uring_peek_cqe(&blk->ring, &cqe))
+	while (!io_uring_peek_cqe(&blk->ring->uring, &cqe))
 		complete(blk, cqe);
-	io_uring_submit(&blk->ring);
+	io_uring_submit(&blk->ring->uring);
 	virtio_signal(&blk->dev, 0);
 	if (starved)
 		event_signal(blk->dev.queue[0].notify.fd);
@@ -305,8 +305,8 @@ static void blk_reset(struct virtio_dev *dev)
 	struct io_uring_cqe *cqe;
 
 	while (blk->inflight) {
-		io_uring_submit(&blk->ring);
-		if (!io_uring_wait_cqe(&blk->ring, &cqe))
+		io_uring_submit(&blk->ring->uring);
+		if (!io_uring_wait_cqe(&blk->ring->uring, &cqe))
 			complete(blk, cqe);
 	}
 }
@@ -316,8 +316,7 @@ static void blk_destroy(struct virtio_dev *dev)
 	struct blk *blk = container_of(dev, struct blk, dev);
 
 	loop_forget(&dev->vm->loop, &blk->done);
-	io_uring_queue_exit(&blk->ring);
-	close(blk->done.fd);
+	ring_put(blk->ring);
 	/* The lock on the file goes with it. */
 	close(blk->fd);
 	free(blk);
@@ -379,22 +378,6 @@ static int judge(int fd, const struct disk_config *disk, uint64_t *size, char *w
 	return 0;
 }
 
-static int open_ring(struct blk *blk, char *why)
-{
-	int ret = io_uring_queue_init(VIRTIO_QUEUE_SIZE, &blk->ring, 0);
-
-	if (!ret) {
-		blk->done = (struct watch){ event_create(), on_done, blk };
-		ret = io_uring_register_eventfd(&blk->ring, blk->done.fd);
-		if (!ret)
-			return 0;
-		close(blk->done.fd);
-		io_uring_queue_exit(&blk->ring);
-	}
-	return refuse(why, "cannot set up io_uring: %s; disks need it (sysctl kernel.io_uring_disabled=0)",
-		      strerror(-ret));
-}
-
 /**
  * blk_create() - a disk
  * @vm: the machine
@@ -415,10 +398,12 @@ struct virtio_dev *blk_create(struct vm *vm, const struct disk_config *disk, int
 	if (judge(fd, disk, &size, why))
 		return NULL;
 	blk = xalloc(1, sizeof(*blk));
-	if (open_ring(blk, why)) {
+	blk->ring = ring_get(why);
+	if (!blk->ring) {
 		free(blk);
 		return NULL;
 	}
+	blk->done = (struct watch){ blk->ring->event, on_done, blk };
 	blk->fd = fd;
 	blk->readonly = disk->readonly;
 	blk->config.capacity = size >> SECTOR_SHIFT;
