@@ -442,19 +442,34 @@ static void on_connect(void *arg)
 		return;
 	}
 	c->watch = (struct watch){ fd, on_client, c };
+	c->files.child = -1;
 	c->next = ctl.all;
 	ctl.all = c;
 	loop_add(&ctl.vm->loop, &c->watch);
 }
 
-static bool listen_there(void)
+/**
+ * control_path() - the name of this machine's socket
+ * @path: filled in
+ * @size: room there
+ *
+ * Return: false if there is no directory for it, and none can be made.
+ */
+bool control_path(char *path, size_t size)
 {
 	char dir[sizeof(ctl.addr.sun_path) - 16];
 
 	if (!control_dir(dir, sizeof(dir), true))
 		return false;
+	snprintf(path, size, "%s/%d.sock", dir, getpid());
+	return true;
+}
+
+static bool listen_there(void)
+{
+	if (!control_path(ctl.addr.sun_path, sizeof(ctl.addr.sun_path)))
+		return false;
 	ctl.addr.sun_family = AF_UNIX;
-	snprintf(ctl.addr.sun_path, sizeof(ctl.addr.sun_path), "%s/%d.sock", dir, getpid());
 	/* Another process had that number. */
 	unlink(ctl.addr.sun_path);
 	ctl.listener = (struct watch){
@@ -486,7 +501,7 @@ void control_create(struct vm *vm, bool needed)
 	loop_add(&vm->loop, &ctl.listener);
 }
 
-/** control_close() - the machine has ended. */
+/** control_close() - the machine has ended. As another user it leaves this to cleaner.c. */
 void control_close(void)
 {
 	if (ctl.listener.fd >= 0)

@@ -15,12 +15,12 @@
  *	passt's stream socket
  * @count: of them
  * @mtu: of the tap
- * @pid: who is at the other end of the socket, if it is a child, or 0
+ * @child: a descriptor (pidfd) of who is at the other end of the socket, or -1
  */
 struct device_files {
 	int fd[DEVICE_FILES];
 	unsigned int count, mtu;
-	int pid;
+	int child;
 };
 
 /* One that is to be: what is not NULL. */

@@ -30,22 +30,34 @@ static const struct option options[] = {
 	{ 0 }
 };
 
+/* A name that leads to the same from anywhere, be there something or not. */
+static char *from_root(const char *name)
+{
+	char *path = realpath(name, NULL), *here;
+
+	if (path || *name == '/')
+		return path ?: strdup(name);
+	here = getcwd(NULL, 0);
+	if (!here || asprintf(&path, "%s/%s", here, name) < 0)
+		die("cannot tell which directory this is: %s", strerror(errno));
+	free(here);
+	return path;
+}
+
 /* The same words, by which the machine finds the place, too. */
 static json_t *absolute(const struct device_spec *spec, const char *words)
 {
 	const struct disk_config *disk = spec->disk;
 	const struct fs_config *fs = spec->fs;
 	const char *id = disk ? disk->id : fs ? fs->id : "";
-	char *path = disk ? realpath(disk->path, NULL) : fs ? realpath(fs->socket, NULL) : NULL;
+	char *path = disk ? from_root(disk->path) : fs ? from_root(fs->socket) : NULL;
 	json_t *all;
 
 	if (disk)
-		all = json_sprintf("%s%s%s%s%s", disk->remote ? "vhost-user=" : "",
-				   path ?: disk->path, disk->readonly ? ",ro" : "",
-				   *id ? ",id=" : "", id);
+		all = json_sprintf("%s%s%s%s%s", disk->remote ? "vhost-user=" : "", path,
+				   disk->readonly ? ",ro" : "", *id ? ",id=" : "", id);
 	else if (fs)
-		all = json_sprintf("tag=%s,socket=%s%s%s", fs->tag, path ?: fs->socket,
-				   *id ? ",id=" : "", id);
+		all = json_sprintf("tag=%s,socket=%s%s%s", fs->tag, path, *id ? ",id=" : "", id);
 	else
 		all = json_string(words);
 	free(path);

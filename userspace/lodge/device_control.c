@@ -16,6 +16,13 @@
 #define MTU_MIN		68
 #define MTU_MAX		65535
 
+/* Where a machine is started it is no more, and it can't ask where it is (sandbox.c). */
+static bool is_relative(const struct device_spec *spec)
+{
+	return (spec->fs && *spec->fs->socket != '/') ||
+		(spec->disk && spec->disk->remote && *spec->disk->path != '/');
+}
+
 static json_t *refusal(const char *why)
 {
 	/* A part of what isn't ASCII may have been cut off. */
@@ -48,7 +55,9 @@ json_t *device_request_add(struct vm *vm, json_t *request, struct device_files *
 	if (copy && !device_option(&cfg, kind, copy, why, sizeof(why))) {
 		spec = device_spec(&cfg);
 		files->mtu = mtu;
-		if (spec.net && spec.net->tap && (mtu < MTU_MIN || mtu > MTU_MAX))
+		if (is_relative(&spec))
+			refuse(why, "a socket's name from / on is wanted");
+		else if (spec.net && spec.net->tap && (mtu < MTU_MIN || mtu > MTU_MAX))
 			refuse(why, "the tap's \"mtu\" is wanted");
 		else
 			d = device_create(vm, &spec, files, why);

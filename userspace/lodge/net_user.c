@@ -18,7 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/wait.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "net.h"
@@ -33,7 +33,7 @@
 
 struct net_user {
 	struct net net;
-	pid_t pid;		/* passt, or 0 */
+	int child;		/* passt, as a descriptor, or -1 */
 	bool down;		/* passt is gone */
 	bool blocked;		/* the guest has no room: @in isn't watched */
 	bool sending;		/* the socket has none: @out is watched */
@@ -53,9 +53,10 @@ static void hang_up(struct net_user *u)
 	loop_forget(loop, &u->out);
 	close(u->in.fd);
 	close(u->out.fd);
-	if (u->pid > 0) {
-		kill(u->pid, SIGKILL);
-		waitpid(u->pid, NULL, 0);
+	if (u->child >= 0) {
+		/* One that was started by root is somebody else by now, and ends by itself. */
+		syscall(SYS_pidfd_send_signal, u->child, SIGKILL, NULL, 0);
+		close(u->child);
 	}
 }
 
@@ -347,7 +348,7 @@ struct net *net_stream_create(struct vm *vm, const struct net_config *cfg,
 		return NULL;
 	}
 	u = xalloc(1, sizeof(*u));
-	u->pid = files->pid;
+	u->child = files->child;
 	u->in = (struct watch){ files->fd[0], on_frames, u };
 	u->out = (struct watch){ out, on_room, u };
 	u->net.backend = &user_backend;
@@ -368,6 +369,11 @@ static void become_passt(int fd, int said, int err)
 	/* Not to hear what is for the terminal; it ends with its socket. */
 	setsid();
 	signal(SIGPIPE, SIG_DFL);
+	signal(SIGCHLD, SIG_DFL);
+	/* --user: who the machine will be it is at once. */
+	if (getuid() != geteuid() && (setresgid(getgid(), getgid(), getgid()) ||
+				      setresuid(getuid(), getuid(), getuid())))
+		goto failed;
 	dup2(err, STDERR_FILENO);
 	fd = fcntl(fd, F_DUPFD, SAFE_FD);
 	said = fcntl(said, F_DUPFD, SAFE_FD);
@@ -376,7 +382,9 @@ static void become_passt(int fd, int said, int err)
 	    fcntl(CHILD_FD + 1, F_SETFD, FD_CLOEXEC) >= 0 &&
 	    !close_range(CHILD_FD + 2, ~0U, 0))
 		execvp(argv[0], argv);
-	(void)!write(CHILD_FD + 1, &errno, sizeof(errno));
+	said = CHILD_FD + 1;
+failed:
+	(void)!write(said, &errno, sizeof(errno));
 	_exit(STATUS_FAILED);
 }
 
@@ -389,6 +397,8 @@ void net_user_open(int to, struct device_files *files)
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sock) ||
 	    pipe2(said, O_CLOEXEC))
 		die("cannot make a socket for passt: %s", strerror(errno));
+	/* Nobody waits for it: the loop has no time for that. */
+	signal(SIGCHLD, SIG_IGN);
 	pid = fork();
 	if (pid < 0)
 		die("cannot start passt: %s", strerror(errno));
@@ -402,5 +412,5 @@ void net_user_open(int to, struct device_files *files)
 	close(said[0]);
 	files->fd[0] = sock[0];
 	files->count = 1;
-	files->pid = pid;
+	files->child = syscall(SYS_pidfd_open, pid, 0);
 }

@@ -528,7 +528,7 @@ static struct remote *create(struct vm *vm, const struct remote_kind *kind, cons
 		return NULL;
 	}
 	/* It is looked for again, and a daemon is elsewhere then. */
-	r->path = realpath(path, NULL) ?: strdup(path);
+	r->path = (*path == '/' ? NULL : realpath(path, NULL)) ?: strdup(path);
 	virtio_create(vm, &r->dev, &kind->ops, kind->features & r->vu.features, &r->config);
 	if (!(r->vu.features >> VIRTIO_RING_F_INDIRECT_DESC & 1))
 		r->dev.offered &= ~(1ULL << VIRTIO_RING_F_INDIRECT_DESC);
