@@ -25,6 +25,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "confine.h"
 #include "device.h"
 #include "hotplug.h"
 #include "net.h"
@@ -155,7 +156,7 @@ struct device_spec device_spec(const struct config *cfg)
  */
 void device_open(const struct device_spec *spec, int err, struct device_files *files)
 {
-	*files = (struct device_files){ 0 };
+	*files = (struct device_files){ .child = -1 };
 	if (spec->net) {
 		net_open(spec->net, err, files);
 	} else if (spec->disk && !spec->disk->remote) {
@@ -329,12 +330,18 @@ struct device *device_create(struct vm *vm, const struct device_spec *spec,
 /** device_start() - a device that the machine is started with, or die. */
 void device_start(struct vm *vm, const struct device_spec *spec)
 {
+	bool remote = spec->fs || (spec->disk && spec->disk->remote);
 	struct device_files files;
+	struct device *d;
 	char why[WHY_SIZE];
 
 	/* Who waits for the end of a daemon's messages must not wait for passt. */
 	device_open(spec, vm->cfg->daemon ? STDOUT_FILENO : STDERR_FILENO, &files);
-	if (!device_create(vm, spec, &files, why))
+	/* A back end may come again when nobody is root here any more. */
+	confine_files(remote);
+	d = device_create(vm, spec, &files, why);
+	confine_files(false);
+	if (!d)
 		die("%s", why);
 }
 

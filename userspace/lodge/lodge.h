@@ -130,6 +130,10 @@ struct config {
 	const char *log;	/* what a daemon says */
 	bool daemon;
 	bool status;		/* ttyS2 ends the run */
+	const char *user;	/* "USER[:GROUP]", or NULL */
+	bool seccomp;
+	unsigned int cpu_weight;	/* or 0 */
+	uint64_t memory_max;	/* of the host's, or 0 */
 	int exit_port;		/* or -1 */
 	unsigned int cpus;
 	uint64_t memory;
@@ -248,6 +252,8 @@ void power_create(struct vm *vm);
 void power_button(struct vm *vm);
 void power_event(struct vm *vm, bool level);
 void power_reset_write(struct vm *vm, uint8_t val);
+struct tm;
+void rtc_calendar(uint64_t now, struct tm *tm);
 void rtc_create(struct vm *vm);
 struct serial;
 struct serial *serial_create(struct vm *vm, uint16_t port, unsigned int irq);

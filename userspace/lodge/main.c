@@ -20,6 +20,9 @@
  * A device that can be removed while the machine runs (device.c) is freed when nobody
  * can be in a function of it any more: hidden first, then awaited (vcpus_outside()).
  *
+ * Before the guest's first instruction the process gives up what it doesn't need: confine.c,
+ * sandbox.c. All that has a name is opened before.
+ *
  * A guest is hostile. Its memory is reached through mem_ptr() only (mem.c);
  * its virtqueues through vq_pop() only (virtqueue.c).
  */
@@ -30,8 +33,10 @@
 #include <sys/prctl.h>
 
 #include "client.h"
+#include "confine.h"
 #include "daemon.h"
 #include "options.h"
+#include "sandbox.h"
 #include "term.h"
 #include "util.h"
 
@@ -83,6 +88,10 @@ static const char usage[] =
 "  --output WHERE     what the guest sends to ttyS1 goes to FILE or fd:N\n"
 "  --daemon           run on in the background; what fails before is said first\n"
 "  --log FILE         where the console and messages of a daemon go\n"
+"  --user USER[:GROUP]      started by root, it becomes that user when all is opened\n"
+"  --cpu-weight N     its share of the host's CPUs beside others', 1 to 10000\n"
+"  --memory-max SIZE  what it may have of the host's memory, all in all\n"
+"  --no-seccomp       don't filter the process's system calls, to debug it\n"
 "  --status           a number written to ttyS2 ends the run with this status\n"
 "  --exit-port PORT   a byte written to this port does the same\n"
 "  --help, --version\n"
@@ -117,7 +126,10 @@ int main(int argc, char *argv[])
 		die("cannot give up new privileges: %s", strerror(errno));
 	if (cfg.daemon)
 		daemon_begin(cfg.log);
+	confine_begin(&cfg);
+	sandbox_prepare();
 	vm_create(&vm, &cfg);
+	confine_end(&cfg);
 	if (cfg.daemon)
 		daemon_ready();
 	return vm_run(&vm);

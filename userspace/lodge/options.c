@@ -22,6 +22,8 @@
 #define DEFAULT_MEMORY	(512 * MIB)
 #define MEMORY_MIN	(16 * MIB)
 #define MEMORY_MAX	(1ULL << 40)
+#define LIMIT_MIN	(16 * MIB)
+#define WEIGHT_MAX	10000
 #define FS_TAG_MAX	36
 #define TEXT_MAX	(64 * KIB)
 #define SHARES_MAX	(1 << 20)
@@ -31,7 +33,7 @@ enum {
 	OPT_FIRMWARE = 256, OPT_KERNEL, OPT_INITRD, OPT_APPEND, OPT_CPUS, OPT_MEMORY,
 	OPT_MEMORY_BACKING, OPT_MERGE, OPT_DISK, OPT_NAME, OPT_NODE, OPT_OUTPUT, OPT_STATUS, OPT_CONSOLE,
 	OPT_EXIT_PORT, OPT_DAEMON, OPT_LOG, OPT_BALLOON, OPT_BALLOON_FLOOR, OPT_BALLOON_SHARES,
-	OPT_BALLOON_DOMAIN,
+	OPT_BALLOON_DOMAIN, OPT_USER, OPT_CPU_WEIGHT, OPT_MEMORY_MAX, OPT_NO_SECCOMP,
 	OPT_BALLOON_CONTROL, OPT_GENERATION_ID, OPT_CONFIG, OPT_NET, OPT_VSOCK, OPT_FS, OPT_HELP, OPT_VERSION
 };
 
@@ -54,6 +56,10 @@ static const struct option options[] = {
 	{ "exit-port", required_argument, NULL, OPT_EXIT_PORT },
 	{ "daemon", no_argument, NULL, OPT_DAEMON },
 	{ "log", required_argument, NULL, OPT_LOG },
+	{ "user", required_argument, NULL, OPT_USER },
+	{ "cpu-weight", required_argument, NULL, OPT_CPU_WEIGHT },
+	{ "memory-max", required_argument, NULL, OPT_MEMORY_MAX },
+	{ "no-seccomp", no_argument, NULL, OPT_NO_SECCOMP },
 	{ "balloon", required_argument, NULL, OPT_BALLOON },
 	{ "balloon-floor", required_argument, NULL, OPT_BALLOON_FLOOR },
 	{ "balloon-shares", required_argument, NULL, OPT_BALLOON_SHARES },
@@ -251,6 +257,26 @@ static enum options_action take(struct config *cfg, int opt, char *arg,
 		break;
 	case OPT_LOG:
 		cfg->log = arg;
+		break;
+	case OPT_USER:
+		if (!*arg || *arg == ':' || arg[strlen(arg) - 1] == ':')
+			return fail(err, size, "--user %s: a name or a number is wanted, and perhaps a group behind a colon",
+				    arg);
+		cfg->user = arg;
+		break;
+	case OPT_CPU_WEIGHT:
+		if (parse_uint(arg, WEIGHT_MAX, &n) || !n)
+			return fail(err, size, "--cpu-weight %s: a number from 1 to %d is wanted, 100 being usual",
+				    arg, WEIGHT_MAX);
+		cfg->cpu_weight = n;
+		break;
+	case OPT_MEMORY_MAX:
+		if (parse_size(arg, &cfg->memory_max) || cfg->memory_max < LIMIT_MIN)
+			return fail(err, size, "--memory-max %s: a size from 16M on is wanted, such as 3G",
+				    arg);
+		break;
+	case OPT_NO_SECCOMP:
+		cfg->seccomp = false;
 		break;
 	case OPT_STATUS:
 		cfg->status = true;
@@ -473,6 +499,7 @@ enum options_action options_parse(struct config *cfg, int argc,
 		.cpus = 1,
 		.memory = DEFAULT_MEMORY,
 		.exit_port = -1,
+		.seccomp = true,
 		.balloon.shares = SHARES_DEFAULT,
 	};
 	optind = 0;

@@ -37,12 +37,36 @@ static uint8_t bcd(unsigned int v)
 	return v / 10 << 4 | v % 10;
 }
 
+/**
+ * rtc_calendar() - what gmtime_r() says, which would read a file first
+ * @now: seconds since 1970
+ * @tm: seconds, minutes, hours, days, months, years and weekdays are filled in
+ *
+ * Years are counted from March on, so that a leap day is the last one; 400 of them have
+ * 146,097 days.
+ */
+void rtc_calendar(uint64_t now, struct tm *tm)
+{
+	uint64_t days = now / 86400, since = days + 719468;	/* 1st March of year 0 */
+	unsigned int of400 = since % 146097;
+	unsigned int years = (of400 - of400 / 1460 + of400 / 36524 - of400 / 146096) / 365;
+	unsigned int day = of400 - (365 * years + years / 4 - years / 100);
+	unsigned int month = (5 * day + 2) / 153;
+
+	tm->tm_sec = now % 60;
+	tm->tm_min = now / 60 % 60;
+	tm->tm_hour = now / 3600 % 24;
+	tm->tm_wday = (days + 4) % 7;
+	tm->tm_mday = day - (153 * month + 2) / 5 + 1;
+	tm->tm_mon = (month + 2) % 12;
+	tm->tm_year = since / 146097 * 400 + years + (month >= 10) - 1900;
+}
+
 static uint8_t read_register(struct rtc *rtc)
 {
-	time_t now = time(NULL);
 	struct tm tm;
 
-	gmtime_r(&now, &tm);
+	rtc_calendar(time(NULL), &tm);
 	switch (rtc->index) {
 	case REG_SECONDS:
 		return bcd(tm.tm_sec);

@@ -15,6 +15,7 @@
 
 #include "debug.h"
 #include "lodge.h"
+#include "sandbox.h"
 #include "term.h"
 #include "util.h"
 
@@ -294,7 +295,12 @@ static void *run_loop(void *arg)
 	struct vcpu *vcpu = arg;
 	struct kvm_run *run = vcpu->run;
 	struct vm *vm = vcpu->vm;
+	char name[16];
 
+	snprintf(name, sizeof(name), "vcpu%u", vcpu->id);
+	pthread_setname_np(pthread_self(), name);
+	if (vm->cfg->seccomp && sandbox_enter(SANDBOX_VCPU))
+		die("cannot filter system calls: %s; --no-seccomp does without", strerror(errno));
 	while (!vm->loop.stopped) {
 		if (vm->pause.wanted || vcpu->held) {
 			park(vcpu);
@@ -348,7 +354,6 @@ static void on_kick(int sig)
 void vcpu_start(struct vcpu *vcpu)
 {
 	struct sigaction kick = { .sa_handler = on_kick };
-	char name[16];
 	int err;
 
 	sigaction(SIG_KICK, &kick, NULL);
@@ -357,8 +362,6 @@ void vcpu_start(struct vcpu *vcpu)
 	if (err)
 		die("cannot start a thread for vCPU %u: %s", vcpu->id,
 		    strerror(err));
-	snprintf(name, sizeof(name), "vcpu%u", vcpu->id);
-	pthread_setname_np(vcpu->thread, name);
 }
 
 static void describe_exit(const struct vcpu_exit *last, char *buf, size_t len)

@@ -15,11 +15,14 @@
 #include <unistd.h>
 
 #include "../../uapi/lodge.h"
+#include "confine.h"
 #include "control.h"
 #include "device.h"
 #include "lodge.h"
 #include "oom.h"
 #include "pci.h"
+#include "ring.h"
+#include "sandbox.h"
 #include "term.h"
 #include "util.h"
 
@@ -116,7 +119,9 @@ static int memory_object(struct vm *vm)
 	}
 	if (create.flags && strcmp(merge, "on"))
 		snprintf(create.domain, sizeof(create.domain), "%s", merge);
+	confine_files(true);
 	fd = ioctl(vm->kvm_fd, LODGE_CREATE_MEMORY, &create);
+	confine_files(false);
 	if (fd < 0)
 		die("%s cannot give %llu MiB of guest memory: %s; --memory-backing anonymous does without",
 		    cfg->node, (unsigned long long)(cfg->memory / MIB),
@@ -259,6 +264,8 @@ void vm_create(struct vm *vm, const struct config *cfg)
 	add_consoles(vm);
 	pci_running(vm);
 	control_create(vm, cfg->daemon);
+	if (cfg->seccomp)
+		ring_reserve();
 }
 
 /**
@@ -291,6 +298,8 @@ void vm_stop(struct vm *vm, int status, const char *fmt, ...)
  * vm_run() - start the vCPUs and serve I/O until vm_stop()
  * @vm: from vm_create()
  *
+ * No vCPU begins before all threads are there and in the sandbox.
+ *
  * The vCPU threads are left to die with the process: what they still do
  * cannot be seen by anybody. But who sends a signal wants to know what the
  * guest was doing; then the signal ends the process, as its parent expects.
@@ -300,8 +309,12 @@ int vm_run(struct vm *vm)
 {
 	unsigned int i;
 
+	vm->pause.wanted = true;
 	for (i = 0; i < vm->cfg->cpus; i++)
 		vcpu_start(&vm->vcpu[i]);
+	if (vm->cfg->seccomp && sandbox_enter(SANDBOX_LOOP))
+		die("cannot filter system calls: %s; --no-seccomp does without", strerror(errno));
+	vcpus_resume(vm);
 	loop_run(&vm->loop);
 	serial_flush_all();
 	control_close();

@@ -84,6 +84,12 @@ static void test_run(void)
 	      !cfg.disk[0].readonly && !strcmp(cfg.disk[0].path, "a,ro") && cfg.nfs == 2 &&
 	      !strcmp(cfg.fs[0].tag, "t") && !strcmp(cfg.fs[0].socket, "s,u") &&
 	      !strcmp(cfg.fs[1].tag, "v"), "what other programs serve");
+	check(parse("run --kernel k") == OPTIONS_RUN && cfg.seccomp && !cfg.user &&
+	      !cfg.cpu_weight && !cfg.memory_max, "system calls are filtered, nothing else is asked for");
+	check(parse("run --kernel k --user me:us --cpu-weight 10000 --memory-max 16M --no-seccomp") ==
+	      OPTIONS_RUN && !cfg.seccomp && !strcmp(cfg.user, "me:us") &&
+	      cfg.cpu_weight == 10000 && cfg.memory_max == 16 * MIB,
+	      "a user, limits, no filters");
 	check(parse("run --kernel k --generation-id 00112233-4455-6677-8899-AAbbccddeeff")
 	      == OPTIONS_RUN && cfg.has_genid && !memcmp(cfg.genid,
 	      "\x33\x22\x11\x00\x55\x44\x77\x66\x88\x99\xaa\xbb\xcc\xdd\xee\xff", 16),
@@ -217,6 +223,16 @@ static void test_errors(void)
 		"run --kernel k --net user,mac=02:00:00:00:00:01 --net tap=b,mac=02:00:00:00:00:01",
 		"run --kernel k --vsock 2", "run --kernel k --vsock 4294967295",
 		"run --kernel k --vsock x",
+		"run --kernel k --user",
+		"run --kernel k --user :1",
+		"run --kernel k --user me:",
+		"run --kernel k --cpu-weight 0",
+		"run --kernel k --cpu-weight 10001",
+		"run --kernel k --cpu-weight all",
+		"run --kernel k --memory-max 0",
+		"run --kernel k --memory-max 15M",
+		"run --kernel k --memory-max max",
+		"run --kernel k --no-seccomp yes",
 		"run --kernel k --generation-id 324e6eaf-d1d1-4bf6-bf41-b9bb6c91fb8",
 		"run --kernel k --generation-id 324e6eaf-d1d1-4bf6-bf41-b9bb6c91fb877",
 		"run --kernel k --generation-id 324e6eaf-d1d1-4bf6-bf41xb9bb6c91fb87",
