@@ -8,17 +8,17 @@
  * instruction. Any other call ends the process, all threads at once, by SIGSYS.
  *
  * The table has a line for each call, or for each value of an argument that a call may
- * have; the filter (a program for the kernel's BPF machine, seccomp(2)) is made of those
- * with the thread's role, in this order, which is why what is frequent is at the top. Only the lower
- * 32 bits of an argument are looked at: the kernel takes no more of any of these.
+ * have there; libseccomp makes the filter (a program for the kernel's BPF machine, seccomp(2)) of
+ * those with the thread's role. Only the lower 32 bits of an argument are looked at: the kernel
+ * takes no more of any of these.
  *
  * No thread may begin another one, start a program, open a file by its name, map memory
  * that can be executed, or change what memory the guest has. What else there is: the
  * process's user and capabilities, Landlock (confine.c); its control group (limits.c).
  */
+#include <errno.h>
 #include <fcntl.h>
 #include <jansson.h>
-#include <linux/audit.h>
 #include <linux/filter.h>
 #include <linux/fs.h>
 #include <linux/if_tun.h>
@@ -26,7 +26,8 @@
 #include <linux/seccomp.h>
 #include <linux/vhost.h>
 #include <malloc.h>
-#include <stddef.h>
+#include <seccomp.h>
+#include <stdlib.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/random.h>
@@ -60,7 +61,6 @@ struct rule {
 /* The process itself, whose number isn't known yet. */
 #define MYSELF	UINT32_MAX
 
-/* Lines of the same call stand together. */
 static const struct rule rules[] = {
 	/* The vCPU; interrupts, and the eventfds of notifications, that a guest moves. */
 	IOCTL(KVM_RUN, V),
@@ -181,96 +181,64 @@ static const struct rule rules[] = {
 	CALL(exit_group, L | V | C),
 };
 
-/* Three instructions for a line at most, two more for a call, and some at both ends. */
-#define PROGRAM_MAX	(5 * ARRAY_SIZE(rules) + 6)
+/* What libseccomp makes of them, by role. */
+static struct sock_fprog programs[SANDBOX_CLEANER + 1];
 
-struct program {
-	struct sock_filter insn[PROGRAM_MAX];
-	bool allows[PROGRAM_MAX];	/* a comparison that ends in the last instruction */
-	unsigned int len;
-};
-
-static void emit(struct program *p, uint16_t code, uint32_t k)
+static int add_rule(scmp_filter_ctx ctx, const struct rule *r)
 {
-	p->insn[p->len++] = (struct sock_filter){ .code = code, .k = k };
+	uint32_t value = r->value == MYSELF ? (uint32_t)getpid() : r->value;
+
+	if (!r->mask)
+		return seccomp_rule_add(ctx, SCMP_ACT_ALLOW, r->nr, 0);
+	return seccomp_rule_add(ctx, SCMP_ACT_ALLOW, r->nr, 1,
+				SCMP_CMP(r->arg, SCMP_CMP_MASKED_EQ, r->mask, value));
 }
 
-static void load(struct program *p, size_t offset)
+/* The program, which is loaded once for each thread. */
+static bool export(scmp_filter_ctx ctx, struct sock_fprog *p)
 {
-	emit(p, BPF_LD | BPF_W | BPF_ABS, offset);
+	int fd = memfd_create("filter", MFD_CLOEXEC);
+	ssize_t size;
+
+	if (fd < 0)
+		return false;
+	errno = -seccomp_export_bpf(ctx, fd);
+	size = errno ? 0 : lseek(fd, 0, SEEK_END);
+	p->filter = size > 0 ? malloc(size) : NULL;
+	if (p->filter && pread(fd, p->filter, size, 0) == size)
+		p->len = size / sizeof(*p->filter);
+	close(fd);
+	return p->len;
 }
 
-static void compare(struct program *p, uint32_t k)
+/**
+ * sandbox_build() - make a role's filter, so that threads only have to enter it
+ * @role: of them
+ *
+ * Before there is a second thread. Return: whether it is there; errno says why not.
+ */
+bool sandbox_build(enum sandbox_role role)
 {
-	emit(p, BPF_JMP | BPF_JEQ | BPF_K, k);
-}
+	scmp_filter_ctx ctx = seccomp_init(SCMP_ACT_KILL_PROCESS);
+	const struct rule *r;
+	int ret;
 
-/* If it is @k, that is all there is to know. */
-static void allow(struct program *p, uint32_t k)
-{
-	p->allows[p->len] = true;
-	compare(p, k);
-}
-
-/* How far a jump at @from goes that ends at @to. */
-static uint8_t distance(unsigned int from, unsigned int to)
-{
-	if (to - from - 1 > UINT8_MAX)
-		die("the filter of system calls is too long");
-	return to - from - 1;
-}
-
-/* Lines from @r on that are of one call, whose argument decides; or the next call's. */
-static const struct rule *add_call(struct program *p, const struct rule *r,
-				   const struct rule *last, enum sandbox_role role)
-{
-	unsigned int nr = r->nr, from = p->len;
-	int loaded = -1;
-
-	compare(p, nr);
-	for (; r < last && r->nr == nr; r++) {
-		if (!(r->roles & role))
-			continue;
-		/* The lower half of an argument comes first. */
-		if (loaded != r->arg)
-			load(p, offsetof(struct seccomp_data, args[r->arg]));
-		loaded = r->arg;
-		if (r->mask != UINT32_MAX) {
-			emit(p, BPF_ALU | BPF_AND | BPF_K, r->mask);
-			loaded = -1;
-		}
-		allow(p, r->value == MYSELF ? (uint32_t)getpid() : r->value);
+	if (!ctx) {
+		errno = ENOMEM;
+		return false;
 	}
-	emit(p, BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS);
-	p->insn[from].jf = distance(from, p->len);
-	return r;
-}
-
-static void build(struct program *p, enum sandbox_role role)
-{
-	const struct rule *r = rules, *last = rules + ARRAY_SIZE(rules);
-	unsigned int i;
-
-	/* Another architecture's calls have other numbers; those of x32 are none of these. */
-	load(p, offsetof(struct seccomp_data, arch));
-	compare(p, AUDIT_ARCH_X86_64);
-	p->insn[p->len - 1].jt = 1;
-	emit(p, BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS);
-	load(p, offsetof(struct seccomp_data, nr));
-	while (r < last) {
-		if (r->mask) {
-			r = add_call(p, r, last, role);
-			continue;
-		}
+	/* Another architecture's calls have other numbers. Of ours, the way is to be short. */
+	ret = seccomp_attr_set(ctx, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS);
+	if (!ret)
+		ret = seccomp_attr_set(ctx, SCMP_FLTATR_CTL_OPTIMIZE, 2);
+	for (r = rules; !ret && r < rules + ARRAY_SIZE(rules); r++)
 		if (r->roles & role)
-			allow(p, r->nr);
-		r++;
-	}
-	emit(p, BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS);
-	for (i = 0; i < p->len; i++)
-		if (p->allows[i])
-			p->insn[i].jt = distance(i, p->len);
-	emit(p, BPF_RET | BPF_K, SECCOMP_RET_ALLOW);
+			ret = add_rule(ctx, r);
+	errno = -ret;
+	if (!ret && !export(ctx, &programs[role]))
+		ret = -1;
+	seccomp_release(ctx);
+	return !ret;
 }
 
 /** sandbox_check() - whether the kernel has what sandbox_enter() wants; errno says why not. */
@@ -306,10 +274,7 @@ void sandbox_prepare(void)
  */
 int sandbox_enter(enum sandbox_role role)
 {
-	struct program p = { 0 };
-	struct sock_fprog prog = { .filter = p.insn };
-
-	build(&p, role);
-	prog.len = p.len;
-	return syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &prog) ? -1 : 0;
+	if (!programs[role].len && !sandbox_build(role))
+		return -1;
+	return syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &programs[role]) ? -1 : 0;
 }

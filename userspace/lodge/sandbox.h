@@ -13,6 +13,7 @@ enum sandbox_role {
 
 bool sandbox_check(void);
 void sandbox_prepare(void);
+bool sandbox_build(enum sandbox_role role);
 int sandbox_enter(enum sandbox_role role);
 
 #endif

@@ -310,6 +310,8 @@ int vm_run(struct vm *vm)
 	unsigned int i;
 
 	vm->pause.wanted = true;
+	if (vm->cfg->seccomp && !sandbox_build(SANDBOX_VCPU))
+		die("cannot make a filter of system calls: %s", strerror(errno));
 	for (i = 0; i < vm->cfg->cpus; i++)
 		vcpu_start(&vm->vcpu[i]);
 	if (vm->cfg->seccomp && sandbox_enter(SANDBOX_LOOP))
