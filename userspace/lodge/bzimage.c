@@ -54,22 +54,18 @@ static int read_header(struct boot_image *img, struct setup_header *h)
 }
 
 /*
- * Where the kernel goes: to the address it prefers, or, if it can be moved
- * and that is beyond RAM, to the lowest that it can run at.
+ * Where the kernel goes: to the address it prefers. One that can be moved can run higher,
+ * but moves itself there from below.
  */
 static int64_t place(struct boot_image *img, const struct setup_header *h,
 		     uint64_t size)
 {
-	uint64_t align = h->kernel_alignment;
 	uint64_t need = h->init_size > size ? h->init_size : size;
 	uint64_t addr = h->pref_address;
 
 	if (addr < BOOT_KERNEL_MIN)
 		return boot_fail(img, "it wants to be loaded at 0x%llx, below 1 MiB",
 				 (unsigned long long)addr);
-	if (h->relocatable_kernel && align && !(align & (align - 1)) &&
-	    align <= GIB && !mem_ptr(img->mem, addr, need))
-		addr = (BOOT_KERNEL_MIN + align - 1) & ~(align - 1);
 	if (!mem_ptr(img->mem, addr, need) || addr >= LOW_RAM_END)
 		return boot_fail(img, "it needs %llu MiB at 0x%llx; give the guest more --memory",
 				 (unsigned long long)(need / MIB + 1),
