@@ -205,7 +205,7 @@ static bool lock_block(struct lodge_layer *l, pgoff_t base, struct page *page,
 
 	xas_lock(&xas);
 	xas_for_each(&xas, p, base + LODGE_BLOCK_PAGES - 1) {
-		whole = p == page + nr && PageDirty(p);
+		whole = p == page + nr && PageDirty(p) && !PageHWPoison(p);
 		busy = whole && p != but && !trylock_page(p);
 		if (!whole || busy)
 			break;

@@ -156,8 +156,9 @@ static void branch(struct lodge_object *o, struct lodge_layer *top, struct lodge
 	/* What was the object's reference is @top's. */
 	refcount_inc(&below->users);
 	down_write(tree);
-	/* Who has locked the tree that this one was has done with it. */
+	/* Who has locked the trees that these were has done with them. */
 	down_write_nested(&other->tree, SINGLE_DEPTH_NESTING);
+	down_write_nested(&top->tree, SINGLE_DEPTH_NESTING + 1);
 	WRITE_ONCE(top->parent, below);
 	WRITE_ONCE(other->parent, below);
 	list_add(&top->sibling, &below->children);
@@ -166,6 +167,7 @@ static void branch(struct lodge_object *o, struct lodge_layer *top, struct lodge
 	top->object = o;
 	/* Readers under RCU find all of it. */
 	smp_store_release(&o->top, top);
+	up_write(&top->tree);
 	up_write(&other->tree);
 	up_write(tree);
 }

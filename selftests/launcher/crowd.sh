@@ -70,6 +70,7 @@ watch() {
 	each look
 	others share | sort -n >shares
 	others work | awk '{ n += $1 } END { print n }' >"done.$1"
+	work 1 >"first.$1"
 	echo "# $1: of what is due to them the others have, in thousandths: $(head -n 1 shares) to $(tail -n 1 shares), the first one $(share 1); they do $(cat "done.$1")"
 }
 
@@ -99,6 +100,8 @@ kill $!
 watch storm stormed
 [ "$(head -n 1 shares)" -ge 900 ]
 point $? "nobody loses a tenth of it to one that forks, hogs, is interrupted and exits as it can"
+[ "$(cat first.storm)" -lt $(($(cat first.calm) / 2)) ]
+point $? "one is antisocial: it does $(cat first.storm) itself, and $(cat first.calm) before"
 [ "$(cat done.storm)" -ge $(($(cat done.calm) * 9 / 10)) ]
 point $? "nor of what can be done in that time"
 others asks

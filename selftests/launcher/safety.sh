@@ -28,6 +28,8 @@ machine() {
 
 all_have() { # all_have FIELD WORDS: each thread's status says so
 	for task in "/proc/$pid"/task/*; do
+		# From 6.4 on vhost's workers, which are the kernel's, are among them.
+		grep -q '^vhost-' "$task/comm" && continue
 		[ "$(awk -v field="$1:" '$1 == field { $1 = ""; print substr($0, 2) }' \
 			"$task/status")" = "$2" ] || return 1
 	done
@@ -49,7 +51,7 @@ refused() { # refused TEXT WORDS OPTION...: one line, and the status of a failur
 
 # The filters alone, on this kernel.
 for test in sandbox_test ring_test; do
-	$test >said 2>&1
+	$test >said 2>&1 && ! grep -q '# SKIP' said
 	point $? "$test: $(grep -c ^ok said) points"
 done
 
@@ -78,11 +80,12 @@ point $? "no capabilities, nor a way to any"
 threads=$(ls "/proc/$pid/task")
 
 # As one who has taken over a thread, with calls that are allowed (sched_yield), and that aren't.
+intruded=0
 for tid in $threads; do
-	intrude "$pid" "$tid" 24 || break
+	intrude "$pid" "$tid" 24 && intruded=$((intruded + 1))
 done
 sleep 1
-lodge ps | grep -q '^root .*running'
+[ $intruded = 3 ] && lodge ps | grep -q '^root .*running'
 point $? "a call that is in its filter does no harm"
 dies_by() { # dies_by TID CALL
 	timeout $((20 * patience)) lodge run --node "$node" --name victim --kernel /work/tiny \

@@ -20,15 +20,17 @@
 #define PIPE		3
 #define GROUPS		4
 #define SAFE_FD		10	/* above what is replaced */
-#define PATIENCE	1000	/* naps, for what else is in the control group: passt, say */
 
 static void remove_group(const char *group)
 {
-	const struct timespec nap = { .tv_nsec = 10000000 };
-	int i;
+	struct timespec nap = { .tv_nsec = 10000000 };
 
-	for (i = 0; i < PATIENCE && unlinkat(GROUPS, group, AT_REMOVEDIR) && errno == EBUSY; i++)
+	/* The machine is given back, or passt is there still. */
+	while (unlinkat(GROUPS, group, AT_REMOVEDIR) && errno == EBUSY) {
 		nanosleep(&nap, NULL);
+		if (nap.tv_nsec < 640000000)
+			nap.tv_nsec *= 2;
+	}
 }
 
 /* Nothing of the machine's is kept but the pipe. */

@@ -57,6 +57,7 @@ int limits_find(char *name, size_t size)
 {
 	char own[2048];
 	struct statfs fs;
+	unsigned int i;
 	int fd;
 
 	if (statfs(TREE, &fs) || fs.f_type != CGROUP2_SUPER_MAGIC)
@@ -65,10 +66,13 @@ int limits_find(char *name, size_t size)
 	/* Of "/NAME" "/" is left, which has no other beside it. */
 	*strrchr(own, '/') = 0;
 	snprintf(place, sizeof(place), TREE "%s", own);
-	snprintf(name, size, "lodge-%d", getpid());
 	fd = open(place, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0)
 		die("cannot open %s: %s", place, strerror(errno));
+	/* Of a process that had this number, here or where numbers are others, one may be left. */
+	snprintf(name, size, "lodge-%d", getpid());
+	for (i = 1; i < 100 && !faccessat(fd, name, F_OK, 0); i++)
+		snprintf(name, size, "lodge-%d-%u", getpid(), i);
 	return fd;
 }
 
@@ -109,18 +113,22 @@ void limits_enter(const struct config *cfg, int groups, const char *name)
 {
 	int group;
 
-	/* Another process had that number, and who should have cleaned up was killed, too. */
-	unlinkat(groups, name, AT_REMOVEDIR);
 	if (mkdirat(groups, name, 0755))
-		die("cannot make a control group in %s: %s; as a user: systemd-run --user --scope lodge run ...",
-		    place, strerror(errno));
+		die("cannot make the control group %s/%s: %s%s", place, name, strerror(errno),
+		    errno != EACCES && errno != EROFS ? "" :
+		    "; as a user: systemd-run --user --scope -p Delegate=yes lodge run ...");
 	group = openat(groups, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (group < 0)
 		die("cannot open %s/%s: %s", place, name, strerror(errno));
 	if (cfg->cpu_weight)
 		set(groups, group, "cpu", "cpu.weight", cfg->cpu_weight);
-	if (cfg->memory_max)
+	if (cfg->memory_max) {
 		set(groups, group, "memory", "memory.max", cfg->memory_max);
+		/* All of it ends or nothing: not passt alone. */
+		if (put(group, "memory.oom.group", "1"))
+			die("cannot write to memory.oom.group of a control group in %s: %s", place,
+			    strerror(errno));
+	}
 	if (put(group, "cgroup.procs", "0"))
 		die("cannot move into %s/%s: %s", place, name, strerror(errno));
 	close(group);

@@ -209,6 +209,7 @@ struct vm {
 void vm_create(struct vm *vm, const struct config *cfg);
 void vm_stop(struct vm *vm, int status, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
+void vm_start(struct vm *vm);
 int vm_run(struct vm *vm);
 
 /* irq.c */
@@ -229,6 +230,7 @@ void vcpu_create(struct vm *vm, struct vcpu *vcpu, unsigned int id,
 		 struct kvm_cpuid2 *cpuid);
 void vcpu_set_boot_state(struct vcpu *vcpu, const struct boot_entry *entry);
 void vcpu_start(struct vcpu *vcpu);
+void vcpus_await(struct vm *vm);
 bool vcpus_pause(struct vm *vm);
 void vcpus_resume(struct vm *vm);
 bool vcpus_paused(const struct vm *vm);

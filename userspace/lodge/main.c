@@ -130,6 +130,7 @@ int main(int argc, char *argv[])
 	sandbox_prepare();
 	vm_create(&vm, &cfg);
 	confine_end(&cfg);
+	vm_start(&vm);
 	if (cfg.daemon)
 		daemon_ready();
 	return vm_run(&vm);

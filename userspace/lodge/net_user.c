@@ -397,13 +397,14 @@ void net_user_open(int to, struct device_files *files)
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sock) ||
 	    pipe2(said, O_CLOEXEC))
 		die("cannot make a socket for passt: %s", strerror(errno));
-	/* Nobody waits for it: the loop has no time for that. */
-	signal(SIGCHLD, SIG_IGN);
 	pid = fork();
 	if (pid < 0)
 		die("cannot start passt: %s", strerror(errno));
 	if (!pid)
 		become_passt(sock[1], said[1], to);
+	files->child = syscall(SYS_pidfd_open, pid, 0);
+	/* Nobody waits for it: the loop has no time for that. */
+	signal(SIGCHLD, SIG_IGN);
 	close(sock[1]);
 	close(said[1]);
 	if (read(said[0], &err, sizeof(err)) == sizeof(err))
@@ -412,5 +413,4 @@ void net_user_open(int to, struct device_files *files)
 	close(said[0]);
 	files->fd[0] = sock[0];
 	files->count = 1;
-	files->child = syscall(SYS_pidfd_open, pid, 0);
 }

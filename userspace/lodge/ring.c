@@ -3,13 +3,13 @@
  * The io_urings of disks. What is done through one no filter of system calls sees
  * (sandbox.c): so each can do no more than a disk has to, by restrictions that the kernel holds it
  * to. In the sandbox no more of them can be made: some are kept for disks that are added, and one
- * that is given back is for the next disk. Until it is used a spare one is but
- * a descriptor.
+ * that is given back is for the next disk. A spare one isn't mapped until it is used.
  */
 #include <errno.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <unistd.h>
 
 #include "lodge.h"
@@ -19,6 +19,7 @@
 
 static struct ring *spare;
 static bool closed;	/* there will be no more than these */
+static unsigned int spares;
 
 static const uint8_t allowed[] = {
 	IORING_OP_READV, IORING_OP_WRITEV, IORING_OP_FSYNC, IORING_OP_FALLOCATE,
@@ -51,13 +52,15 @@ static struct ring *make(void)
 		ret = ring->fd;
 		goto free;
 	}
-	ring->event = event_create();
-	ret = io_uring_register(ring->fd, IORING_REGISTER_EVENTFD, &ring->event, 1);
+	ring->event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	ret = ring->event < 0 ? -errno :
+	      io_uring_register(ring->fd, IORING_REGISTER_EVENTFD, &ring->event, 1);
 	if (ret >= 0)
 		ret = restrict_to_disk(ring->fd);
 	if (ret >= 0)
 		return ring;
-	close(ring->event);
+	if (ring->event >= 0)
+		close(ring->event);
 	close(ring->fd);
 free:
 	free(ring);
@@ -96,8 +99,8 @@ struct ring *ring_get(char *why)
 	struct ring *ring = spare;
 
 	if (!ring && closed) {
-		refuse(why, "no ring is left for another disk: %d can be added, more if others go",
-		       RING_SPARES);
+		refuse(why, "no ring is left for another disk: %u can be added, more if others go",
+		       spares);
 		return NULL;
 	}
 	if (ring)
@@ -138,9 +141,10 @@ void ring_put(struct ring *ring)
 void ring_reserve(void)
 {
 	struct ring *ring;
-	unsigned int i;
 
-	for (i = 0; i < RING_SPARES && (ring = make()); i++)
+	for (; spares < RING_SPARES && (ring = make()); spares++)
 		keep(ring);
+	if (spares < RING_SPARES)
+		warn("no more than %u disks can be added: %s", spares, strerror(errno));
 	closed = true;
 }

@@ -27,6 +27,7 @@
 #include <linux/vhost.h>
 #include <malloc.h>
 #include <seccomp.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
@@ -134,7 +135,7 @@ static const struct rule rules[] = {
 	CALL(shutdown, L),
 	CALL_IF(socket, L, 0, AF_UNIX),
 	CALL(connect, L),
-	CALL(getsockopt, L),
+	CALL_IF(getsockopt, L, 2, SO_TYPE),
 
 	/* What is added is judged, and has timers, and memory to share. */
 	FCNTL(F_DUPFD_CLOEXEC, L),
@@ -146,7 +147,7 @@ static const struct rule rules[] = {
 	CALL(ftruncate, L),
 
 	/* passt, and the control socket at the end. */
-	CALL(pidfd_send_signal, L),
+	CALL_IF(pidfd_send_signal, L, 1, SIGKILL),
 	CALL(unlink, L | C),
 	CALL(unlinkat, C),
 

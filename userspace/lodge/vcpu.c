@@ -413,6 +413,15 @@ static void stop_clock(struct vm *vm)
 		ioctl(vm->vcpu[i].fd, KVM_KVMCLOCK_CTRL, 0);
 }
 
+/** vcpus_await() - wait until all have begun, to rest: they are to be paused. */
+void vcpus_await(struct vm *vm)
+{
+	pthread_mutex_lock(&vm->pause.lock);
+	while (vm->pause.parked < vm->cfg->cpus)
+		pthread_cond_wait(&vm->pause.changed, &vm->pause.lock);
+	pthread_mutex_unlock(&vm->pause.lock);
+}
+
 /**
  * vcpus_pause() - no vCPU executes anything until vcpus_resume()
  * @vm: runs

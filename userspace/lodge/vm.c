@@ -295,10 +295,26 @@ void vm_stop(struct vm *vm, int status, const char *fmt, ...)
 }
 
 /**
- * vm_run() - start the vCPUs and serve I/O until vm_stop()
+ * vm_start() - have all threads, those of vCPUs in the sandbox and waiting, or die
  * @vm: from vm_create()
+ */
+void vm_start(struct vm *vm)
+{
+	unsigned int i;
+
+	vm->pause.wanted = true;
+	if (vm->cfg->seccomp && !(sandbox_build(SANDBOX_VCPU) && sandbox_build(SANDBOX_LOOP)))
+		die("cannot make a filter of system calls: %s", strerror(errno));
+	for (i = 0; i < vm->cfg->cpus; i++)
+		vcpu_start(&vm->vcpu[i]);
+	vcpus_await(vm);
+}
+
+/**
+ * vm_run() - let the vCPUs go and serve I/O until vm_stop()
+ * @vm: from vm_start()
  *
- * No vCPU begins before all threads are there and in the sandbox.
+ * By now all threads are in the sandbox.
  *
  * The vCPU threads are left to die with the process: what they still do
  * cannot be seen by anybody. But who sends a signal wants to know what the
@@ -307,13 +323,6 @@ void vm_stop(struct vm *vm, int status, const char *fmt, ...)
  */
 int vm_run(struct vm *vm)
 {
-	unsigned int i;
-
-	vm->pause.wanted = true;
-	if (vm->cfg->seccomp && !sandbox_build(SANDBOX_VCPU))
-		die("cannot make a filter of system calls: %s", strerror(errno));
-	for (i = 0; i < vm->cfg->cpus; i++)
-		vcpu_start(&vm->vcpu[i]);
 	if (vm->cfg->seccomp && sandbox_enter(SANDBOX_LOOP))
 		die("cannot filter system calls: %s; --no-seccomp does without", strerror(errno));
 	vcpus_resume(vm);

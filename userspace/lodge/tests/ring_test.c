@@ -41,10 +41,13 @@ int main(void)
 	int fd = open("/dev/zero", O_RDONLY), files, i;
 
 	ring = ring_get(why);
-	if (!ring) {
-		check(strstr(why, "io_uring"), "no io_uring here: %s", why);
-		return done();
+	if (!ring && (errno == ENOSYS || errno == EPERM)) {
+		printf("1..0 # SKIP %s\n", why);
+		return 0;
 	}
+	check(ring, "there is one");
+	if (!ring)
+		return done();
 	check(reads(ring, fd) == 16, "a disk's ring reads");
 	event_clear(ring->event);
 	check(read(ring->event, text, 8) == -1 && errno == EAGAIN, "and has said so");
