@@ -221,7 +221,7 @@ refused "too much weight" "1 to 10000" --cpu-weight 10001
 refused "less memory than anything needs" "16M" --memory-max 1M
 /work/setpriv --reuid 1000 --regid 1001 --clear-groups env LODGE_RUNTIME_DIR=/tmp/none lodge run \
 	--node "$node" --kernel /work/tiny --cpu-weight 5 >said 2>&1
-[ $? = 125 ] && grep -q 'cannot make the control group in /sys/fs/cgroup' said
+[ $? = 125 ] && grep -q 'cannot make the control group /sys/fs/cgroup/lodge-' said
 point $? "who may not make control groups is told: $(head -n 1 said)"
 ls -d $groups/lodge-* >said 2>&1
 ! grep -q "^$groups" said
