@@ -656,6 +656,26 @@ static void workers_end(pid_t pid)
 	workers_fail(false);
 }
 
+/* Of a long run, each minute: what the slowest has done. */
+static void progress(unsigned long ops, int kills)
+{
+	static time_t said;
+	unsigned long least = -1ul, n;
+	time_t now = time(NULL);
+	int i;
+
+	if (!said)
+		said = now;
+	if (now - said < 60)
+		return;
+	said = now;
+	for (i = 0; i < ACTORS; i++) {
+		n = __atomic_load_n(&all->actor[i].ops, __ATOMIC_RELAXED);
+		least = n < least ? n : least;
+	}
+	test_note("%lu of %lu operations, %d to be killed", least, ops, kills);
+}
+
 static void all_vms(unsigned long ops, int kills)
 {
 	pid_t hotplug = kills ? hotplug_begin() : 0;
@@ -669,10 +689,12 @@ static void all_vms(unsigned long ops, int kills)
 		i = random() % VMS;
 		vm_kill(&c[i], i);
 		vm_start(&c[i], i);
+		progress(ops, kills);
 	}
 	for (i = 0; i < ACTORS; i++)
 		while (__atomic_load_n(&all->actor[i].ops, __ATOMIC_RELAXED) < ops) {
 			MUST(!waitpid(c[i / 2].pid, NULL, WNOHANG), "VM %d ended", i / 2);
+			progress(ops, 0);
 			usleep(1000);
 		}
 	for (i = 0; i < ACTORS; i++)

@@ -48,12 +48,15 @@ guest_of_2() {
 }
 
 # inner TEXT COMMAND...: the command prints TAP of its own; its points become
-# ours, under TEXT. That the command ends well and keeps its plan is a point.
+# ours, under TEXT, as they come. That the command ends well and keeps its plan
+# is a point. What it leaves running in the background must not keep its output.
 inner() {
-	local text=$1 line plan=-1 seen=0 status=0 said
+	local text=$1 line plan=-1 seen=0 status=0 said command
 	shift
-	said=$(mktemp)
-	"$@" >"$said" 2>&1 || status=$?
+	said=$(mktemp -u)
+	mkfifo "$said"
+	"$@" >"$said" 2>&1 &
+	command=$!
 	while IFS= read -r line; do
 		case $line in
 		'ok '*)
@@ -72,6 +75,7 @@ inner() {
 		*)	echo "# $line" ;;
 		esac
 	done <"$said"
+	wait "$command" || status=$?
 	rm -f "$said"
 	if [ "$status" = 0 ] && [ "$plan" = "$seen" ]; then
 		ok "$text: ran to its end"
