@@ -3,244 +3,28 @@
  * DOC: The sandbox
  *
  * What a guest that has taken over a device of the launcher could still do: what is in the
- * table below, and nothing else. Each thread has a filter of system calls for its
+ * table of filters.c, and nothing else. Each thread has a filter of system calls for its
  * role, which it enters when all is opened and built, and before the guest's first
  * instruction. Any other call ends the process, all threads at once, by SIGSYS.
  *
- * The table has a line for each call, or for each value of an argument that a call may
- * have there; libseccomp makes the filter (a program for the kernel's BPF machine, seccomp(2)) of
- * those with the thread's role. Only the lower 32 bits of an argument are looked at: the kernel
- * takes no more of any of these.
- *
- * No thread may begin another one, start a program, open a file by its name, map memory
- * that can be executed, or change what memory the guest has. What else there is: the
- * process's user and capabilities, Landlock (confine.c); its control group (limits.c).
+ * What else there is: the process's user and capabilities, Landlock (confine.c); its control
+ * group (limits.c).
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <jansson.h>
 #include <linux/filter.h>
-#include <linux/fs.h>
-#include <linux/if_tun.h>
-#include <linux/kvm.h>
 #include <linux/seccomp.h>
-#include <linux/vhost.h>
 #include <malloc.h>
-#include <seccomp.h>
-#include <signal.h>
-#include <stdlib.h>
-#include <sys/ioctl.h>
-#include <sys/mman.h>
+#include <string.h>
 #include <sys/random.h>
-#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "../../uapi/lodge.h"
 #include "lodge.h"
 #include "sandbox.h"
 #include "util.h"
 
-#define L	SANDBOX_LOOP
-#define V	SANDBOX_VCPU
-#define C	SANDBOX_CLEANER
-
-/* A call that is allowed, if (its argument @arg & @mask) is @value. */
-struct rule {
-	uint16_t nr;
-	uint8_t roles;
-	uint8_t arg;
-	uint32_t mask, value;
-};
-
-#define CALL(name, roles)	{ __NR_##name, roles, 0, 0, 0 }
-#define CALL_IF(name, roles, arg, value) \
-	{ __NR_##name, roles, arg, UINT32_MAX, value }
-#define IOCTL(nr, roles)	CALL_IF(ioctl, roles, 1, nr)
-#define NO_EXEC(name, roles)	{ __NR_##name, roles, 2, PROT_EXEC, 0 }
-#define FCNTL(cmd, roles)	CALL_IF(fcntl, roles, 1, cmd)
-/* The process itself, whose number isn't known yet. */
-#define MYSELF	UINT32_MAX
-
-static const struct rule rules[] = {
-	/* The vCPU; interrupts, and the eventfds of notifications, that a guest moves. */
-	IOCTL(KVM_RUN, V),
-	IOCTL(KVM_IRQ_LINE, L | V),
-	IOCTL(KVM_IRQFD, L | V),
-	IOCTL(KVM_IOEVENTFD, L | V),
-	IOCTL(KVM_SET_GSI_ROUTING, L | V),
-	/* Its registers, for last words and for debuggers; the clock of one that is paused. */
-	IOCTL(KVM_GET_REGS, L | V),
-	IOCTL(KVM_GET_SREGS, L | V),
-	IOCTL(KVM_TRANSLATE, L | V),
-	IOCTL(KVM_SET_GUEST_DEBUG, L | V),
-	IOCTL(KVM_GET_FPU, L),
-	IOCTL(KVM_SET_REGS, L),
-	IOCTL(KVM_SET_SREGS, L),
-	IOCTL(KVM_SET_FPU, L),
-	IOCTL(KVM_CHECK_EXTENSION, L),
-	IOCTL(KVM_GET_CLOCK, L),
-	IOCTL(KVM_SET_CLOCK, L),
-	IOCTL(KVM_KVMCLOCK_CTRL, L),
-	/* The balloon: a driver's reset is told of by its vCPU. */
-	IOCTL(LODGE_BALLOON_REPORT, L | V),
-	IOCTL(LODGE_BALLOON_GET, L),
-	IOCTL(LODGE_BALLOON_SET, L),
-	IOCTL(LODGE_MEMORY_DISCARD, L),
-	/* vhost and taps: drivers begin and end in their vCPU. */
-	IOCTL(VHOST_SET_FEATURES, L | V),
-	IOCTL(VHOST_SET_VRING_NUM, L | V),
-	IOCTL(VHOST_SET_VRING_BASE, L | V),
-	IOCTL(VHOST_GET_VRING_BASE, L | V),
-	IOCTL(VHOST_SET_VRING_ADDR, L | V),
-	IOCTL(VHOST_SET_VRING_KICK, L | V),
-	IOCTL(VHOST_SET_VRING_CALL, L | V),
-	IOCTL(VHOST_SET_VRING_ERR, L | V),
-	IOCTL(VHOST_NET_SET_BACKEND, L | V),
-	IOCTL(VHOST_VSOCK_SET_RUNNING, L | V),
-	IOCTL(TUNSETOFFLOAD, L | V),
-	IOCTL(TUNSETQUEUE, L | V),
-	/* Devices that are added: all but opening them. */
-	IOCTL(VHOST_SET_OWNER, L),
-	IOCTL(VHOST_GET_FEATURES, L),
-	IOCTL(VHOST_SET_MEM_TABLE, L),
-	IOCTL(TUNGETIFF, L),
-	IOCTL(TUNSETVNETHDRSZ, L),
-	IOCTL(BLKGETSIZE64, L),
-	/* The terminal, which a handler of signals puts back in any thread. */
-	IOCTL(TCGETS, L | V),
-	IOCTL(TCSETS, L | V),
-	IOCTL(TCSETSF, L | V),
-
-	/* Events, keys, messages. */
-	CALL(epoll_wait, L),
-	CALL(epoll_pwait, L),
-	CALL(read, L | V | C),
-	CALL(write, L | V),
-	CALL(io_uring_enter, L | V),
-	CALL(preadv2, L | V),
-	CALL(recvfrom, L | V),
-	CALL(recvmsg, L),
-	CALL(sendto, L | V),
-	CALL(sendmsg, L | V),
-	CALL(poll, L | V),
-	CALL(epoll_ctl, L | V),
-	CALL(timerfd_settime, L | V),
-	CALL(close, L | V),
-	/* The eventfd of an interrupt that a guest begins to use. */
-	CALL(eventfd2, L | V),
-
-	/* Clients of the control socket; back ends of vhost-user, also when they come again. */
-	CALL(accept4, L),
-	CALL(shutdown, L),
-	CALL_IF(socket, L, 0, AF_UNIX),
-	CALL(connect, L),
-	CALL_IF(getsockopt, L, 2, SO_TYPE),
-
-	/* What is added is judged, and has timers, and memory to share. */
-	FCNTL(F_DUPFD_CLOEXEC, L),
-	FCNTL(F_GETFL, L),
-	FCNTL(F_ADD_SEALS, L),
-	CALL(flock, L),
-	CALL(timerfd_create, L),
-	CALL(memfd_create, L),
-	CALL(ftruncate, L),
-
-	/* passt, and the control socket at the end. */
-	CALL_IF(pidfd_send_signal, L, 1, SIGKILL),
-	CALL(unlink, L | C),
-	CALL(unlinkat, C),
-
-	/* What the C library wants for memory, locks, time, signals and the end. */
-	CALL(futex, L | V),
-	CALL(brk, L | V),
-	NO_EXEC(mmap, L | V),
-	CALL(munmap, L | V),
-	CALL(mremap, L | V),
-	CALL(madvise, L | V),
-	CALL(getrandom, L | V),
-	CALL(sysinfo, L),
-	CALL(clock_gettime, L | V),
-	CALL(gettimeofday, L | V),
-	CALL(time, L | V),
-	CALL(clock_nanosleep, L | V | C),
-	CALL(nanosleep, L | V | C),
-	CALL(sched_yield, L | V),
-	CALL(restart_syscall, L | V | C),
-	/* Messages, and last words of its own: what kind of file are they for? */
-	CALL(lseek, L | V),
-	CALL_IF(newfstatat, L | V, 3, AT_EMPTY_PATH),
-	CALL(fstat, L | V),
-	CALL(writev, L | V),
-	CALL(getpid, L | V),
-	CALL(gettid, L | V),
-	CALL_IF(tgkill, L | V, 0, MYSELF),
-	CALL(rt_sigaction, L | V),
-	CALL(rt_sigprocmask, L | V),
-	CALL(rt_sigreturn, L | V | C),
-	CALL(exit, V),
-	CALL(exit_group, L | V | C),
-};
-
-/* What libseccomp makes of them, by role. */
-static struct sock_fprog programs[SANDBOX_CLEANER + 1];
-
-static int add_rule(scmp_filter_ctx ctx, const struct rule *r)
-{
-	uint32_t value = r->value == MYSELF ? (uint32_t)getpid() : r->value;
-
-	if (!r->mask)
-		return seccomp_rule_add(ctx, SCMP_ACT_ALLOW, r->nr, 0);
-	return seccomp_rule_add(ctx, SCMP_ACT_ALLOW, r->nr, 1,
-				SCMP_CMP(r->arg, SCMP_CMP_MASKED_EQ, r->mask, value));
-}
-
-/* The program, which is loaded once for each thread. */
-static bool export(scmp_filter_ctx ctx, struct sock_fprog *p)
-{
-	int fd = memfd_create("filter", MFD_CLOEXEC);
-	ssize_t size;
-
-	if (fd < 0)
-		return false;
-	errno = -seccomp_export_bpf(ctx, fd);
-	size = errno ? 0 : lseek(fd, 0, SEEK_END);
-	p->filter = size > 0 ? malloc(size) : NULL;
-	if (p->filter && pread(fd, p->filter, size, 0) == size)
-		p->len = size / sizeof(*p->filter);
-	close(fd);
-	return p->len;
-}
-
-/**
- * sandbox_build() - make a role's filter, so that threads only have to enter it
- * @role: of them
- *
- * Before there is a second thread. Return: whether it is there; errno says why not.
- */
-bool sandbox_build(enum sandbox_role role)
-{
-	scmp_filter_ctx ctx = seccomp_init(SCMP_ACT_KILL_PROCESS);
-	const struct rule *r;
-	int ret;
-
-	if (!ctx) {
-		errno = ENOMEM;
-		return false;
-	}
-	/* Another architecture's calls have other numbers. Of ours, the way is to be short. */
-	ret = seccomp_attr_set(ctx, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS);
-	if (!ret)
-		ret = seccomp_attr_set(ctx, SCMP_FLTATR_CTL_OPTIMIZE, 2);
-	for (r = rules; !ret && r < rules + ARRAY_SIZE(rules); r++)
-		if (r->roles & role)
-			ret = add_rule(ctx, r);
-	errno = -ret;
-	if (!ret && !export(ctx, &programs[role]))
-		ret = -1;
-	seccomp_release(ctx);
-	return !ret;
-}
+#include "filters.gen.h"
 
 /** sandbox_check() - whether the kernel has what sandbox_enter() wants; errno says why not. */
 bool sandbox_check(void)
@@ -270,12 +54,36 @@ void sandbox_prepare(void)
  * sandbox_enter() - this thread does from here on what its role may, or ends the process
  * @role: of it
  *
- * Threads that are begun from here on have the same filter, and no way to lose it. new
+ * Threads that are begun from here on have the same filter, and no way to lose it. New
  * privileges were given up. Return: 0, or -1 with errno.
  */
 int sandbox_enter(enum sandbox_role role)
 {
-	if (!programs[role].len && !sandbox_build(role))
-		return -1;
-	return syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &programs[role]) ? -1 : 0;
+	union {
+		struct sock_filter loop[ARRAY_SIZE(filter_of_loop)];
+		struct sock_filter vcpu[ARRAY_SIZE(filter_of_vcpu)];
+		struct sock_filter cleaner[ARRAY_SIZE(filter_of_cleaner)];
+	} copy;
+	struct sock_fprog program = { .filter = copy.loop };
+	unsigned int i;
+
+	switch (role) {
+	case SANDBOX_LOOP:
+		program.len = ARRAY_SIZE(filter_of_loop);
+		memcpy(copy.loop, filter_of_loop, sizeof(filter_of_loop));
+		break;
+	case SANDBOX_VCPU:
+		program.len = ARRAY_SIZE(filter_of_vcpu);
+		memcpy(copy.vcpu, filter_of_vcpu, sizeof(filter_of_vcpu));
+		break;
+	case SANDBOX_CLEANER:
+		program.len = ARRAY_SIZE(filter_of_cleaner);
+		memcpy(copy.cleaner, filter_of_cleaner, sizeof(filter_of_cleaner));
+		break;
+	}
+	for (i = 0; i < program.len; i++)
+		if (program.filter[i].code == (BPF_JMP | BPF_JEQ | BPF_K) &&
+		    program.filter[i].k == SANDBOX_MYSELF)
+			program.filter[i].k = getpid();
+	return syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program) ? -1 : 0;
 }

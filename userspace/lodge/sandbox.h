@@ -11,9 +11,11 @@ enum sandbox_role {
 	SANDBOX_CLEANER	= 4,	/* cleaner.c */
 };
 
+/* In a filter: the process itself, whose number isn't known when it is made. No process has this. */
+#define SANDBOX_MYSELF	0x70696421
+
 bool sandbox_check(void);
 void sandbox_prepare(void);
-bool sandbox_build(enum sandbox_role role);
 int sandbox_enter(enum sandbox_role role);
 
 #endif

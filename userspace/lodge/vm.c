@@ -303,8 +303,6 @@ void vm_start(struct vm *vm)
 	unsigned int i;
 
 	vm->pause.wanted = true;
-	if (vm->cfg->seccomp && !(sandbox_build(SANDBOX_VCPU) && sandbox_build(SANDBOX_LOOP)))
-		die("cannot make a filter of system calls: %s", strerror(errno));
 	for (i = 0; i < vm->cfg->cpus; i++)
 		vcpu_start(&vm->vcpu[i]);
 	vcpus_await(vm);
