@@ -257,6 +257,10 @@ printf '\0' | dd of=/dev/port bs=1 seek=244 2>/dev/null
                   'nokaslr', 'mitigations=off', 'rcupdate.rcu_cpu_stall_'
                   'timeout=300', 'workqueue.watchdog_thresh=0', 'nowatchdog',
                   'clocksource.max_cswd_read_retries=50']
+        if word('KERNEL') == 'debug':
+            # While identify_cpu() has forgotten what the CPU can do, an interrupt
+            # finds addresses of five levels wild, by KASAN's idea of four.
+            append.append('no5lvl')
         qemu = ['qemu-system-x86_64', '-nodefaults', '-display', 'none',
                 '-no-reboot', '-m', self.memory,
                 '-smp', str(self.cpus),
