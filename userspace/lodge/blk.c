@@ -33,6 +33,7 @@ struct blk_req {
 	struct iovec *iov;	/* the data, what is left of it */
 	unsigned int niov;
 	uint64_t off, left;	/* what is left; 0 of requests without data */
+	uint64_t zeroes;	/* bytes that are written if the file system can't zero them */
 	uint32_t written;	/* to the guest, without the status */
 };
 
@@ -62,11 +63,31 @@ static uint8_t status_of(int err)
 	return err == -EOPNOTSUPP ? VIRTIO_BLK_S_UNSUPP : VIRTIO_BLK_S_IOERR;
 }
 
+/* What is left are zeroes: as many of them as fit into one request of the host's. */
+static void set_zeroes(struct blk_req *req)
+{
+	static uint8_t zeroes[64 * KIB];
+	uint64_t left = req->left;
+
+	req->iov = req->chain.iov;
+	for (req->niov = 0; left && req->niov < VQ_MAX_IOV; req->niov++) {
+		struct iovec *iov = &req->iov[req->niov];
+
+		iov->iov_base = zeroes;
+		iov->iov_len = left < sizeof(zeroes) ? left : sizeof(zeroes);
+		left -= iov->iov_len;
+	}
+}
+
 /* Take what was done off the front of the buffers. */
 static void advance(struct blk_req *req, uint64_t n)
 {
 	req->off += n;
 	req->left -= n;
+	if (req->type == VIRTIO_BLK_T_WRITE_ZEROES) {
+		set_zeroes(req);
+		return;
+	}
 	while (n) {
 		size_t part = n < req->iov->iov_len ? n : req->iov->iov_len;
 
@@ -107,7 +128,7 @@ static void queue_data(struct blk *blk, struct blk_req *req)
 				     req->off);
 	io_uring_sqe_set_data(sqe, req);
 	/* A driver without flushes was promised a write-through disk. */
-	if (req->type == VIRTIO_BLK_T_OUT &&
+	if (req->type != VIRTIO_BLK_T_IN &&
 	    !virtio_has(&blk->dev, VIRTIO_BLK_F_FLUSH))
 		sqe->rw_flags = RWF_DSYNC;
 }
@@ -156,9 +177,11 @@ static int start_range(struct blk *blk, struct blk_req *req)
 		mode |= FALLOC_FL_PUNCH_HOLE;
 	else
 		mode |= FALLOC_FL_ZERO_RANGE;
+	req->off = range.sector << SECTOR_SHIFT;
+	if (req->type == VIRTIO_BLK_T_WRITE_ZEROES)
+		req->zeroes = (uint64_t)range.num_sectors << SECTOR_SHIFT;
 	sqe = get_sqe(blk);
-	io_uring_prep_fallocate(sqe, blk->fd, mode,
-				range.sector << SECTOR_SHIFT,
+	io_uring_prep_fallocate(sqe, blk->fd, mode, req->off,
 				(uint64_t)range.num_sectors << SECTOR_SHIFT);
 	io_uring_sqe_set_data(sqe, req);
 	return -1;
@@ -218,6 +241,7 @@ static int parse(struct blk_req *req, struct virtio_blk_outhdr *hdr)
 	req->type = hdr->type;
 	req->written = 0;
 	req->left = 0;
+	req->zeroes = 0;
 	to_disk = req->type == VIRTIO_BLK_T_OUT ||
 		req->type == VIRTIO_BLK_T_DISCARD ||
 		req->type == VIRTIO_BLK_T_WRITE_ZEROES;
@@ -261,6 +285,14 @@ static void complete(struct blk *blk, struct io_uring_cqe *cqe)
 	io_uring_cqe_seen(&blk->ring->uring, cqe);
 	blk->inflight--;
 	if (req->left && (res == -EINTR || res == -EAGAIN)) {
+		queue_data(blk, req);
+		return;
+	}
+	/* As tmpfs, and NFS: some can free ranges, but not zero them; some do neither. */
+	if (res == -EOPNOTSUPP && req->zeroes) {
+		req->left = req->zeroes;
+		req->zeroes = 0;
+		set_zeroes(req);
 		queue_data(blk, req);
 		return;
 	}

@@ -20,6 +20,7 @@
 #include "debug.h"
 #include "lodge.h"
 #include "util.h"
+#include "walk.h"
 
 #define INT3		0xcc
 #define SOFTWARE_MAX	64
@@ -51,12 +52,10 @@ static struct {
 
 static bool translate(struct vcpu *vcpu, uint64_t addr, uint64_t *gpa)
 {
-	struct kvm_translation t = { .linear_address = addr };
+	struct kvm_sregs sregs;
 
-	if (ioctl(vcpu->fd, KVM_TRANSLATE, &t) || !t.valid)
-		return false;
-	*gpa = t.physical_address;
-	return true;
+	return !ioctl(vcpu->fd, KVM_GET_SREGS, &sregs) &&
+	       walk(&vcpu->vm->mem, &sregs, addr, gpa);
 }
 
 /* The software breakpoint in a byte of memory, or -1. */

@@ -62,7 +62,6 @@ static const struct rule rules[] = {
 	/* Its registers, for last words and for debuggers; the clock of one that is paused. */
 	IOCTL(KVM_GET_REGS, L | V),
 	IOCTL(KVM_GET_SREGS, L | V),
-	IOCTL(KVM_TRANSLATE, L | V),
 	IOCTL(KVM_SET_GUEST_DEBUG, L | V),
 	IOCTL(KVM_GET_FPU, L),
 	IOCTL(KVM_SET_REGS, L),

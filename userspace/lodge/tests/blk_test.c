@@ -3,10 +3,12 @@
  * The disk, through the whole virtio transport: an honest driver, a careless
  * one, and one that writes random bytes into its queue.
  */
+#include <errno.h>
 #include <fcntl.h>
 #include <linux/virtio_blk.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "driver.h"
@@ -22,6 +24,7 @@
 #define DATA	0x140000
 #define SECTORS	2048
 #define CONFIG	0x2000	/* in BAR 0 */
+#define TMPFS_SIZE	(20 * MIB + 1024)
 
 static uint16_t done_idx;
 static struct vring_desc *desc;
@@ -122,7 +125,7 @@ static void test_honest(void)
 	check(request(VIRTIO_BLK_T_FLUSH, 0, 0) == 0, "a flush");
 	check(request(VIRTIO_BLK_T_GET_ID, 0, 20) == 0 &&
 	      !strcmp((char *)data, "lodge-disk0"), "its name");
-	check(range(VIRTIO_BLK_T_WRITE_ZEROES, 8, 8, 0) != -1 &&
+	check(range(VIRTIO_BLK_T_WRITE_ZEROES, 8, 4, 0) == 0 &&
 	      range(VIRTIO_BLK_T_WRITE_ZEROES, 8, 8, 1) == 0, "zeroes");
 	check(request(VIRTIO_BLK_T_IN, 8, 4096) == 0 && !data[0] &&
 	      !data[4095], "are read");
@@ -213,6 +216,28 @@ static void test_readonly(void)
 	check(request(VIRTIO_BLK_T_IN, 0, 512) == 0, "but read");
 	check(range(VIRTIO_BLK_T_WRITE_ZEROES, 0, 1, 0) == VIRTIO_BLK_S_IOERR,
 	      "nor zeroed");
+}
+
+/* On a file system that has holes, but zeroes nothing. */
+static void test_zeroes(int fd)
+{
+	const unsigned int last = TMPFS_SIZE / 512 - 2;
+	uint8_t *p = mmap(NULL, TMPFS_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	unsigned int i, wrong = 0;
+
+	memset(p, 'z', TMPFS_SIZE);
+	check(fallocate(fd, FALLOC_FL_ZERO_RANGE, 0, 512) && errno == EOPNOTSUPP,
+	      "tmpfs doesn't zero ranges");
+	start(3, 1ULL << VIRTIO_F_VERSION_1);
+	check(range(VIRTIO_BLK_T_WRITE_ZEROES, 1, last, 0) == 0, "zeroes are written there");
+	for (i = 0; i < TMPFS_SIZE; i++)
+		wrong += p[i] != (i >= 512 && i < (last + 1) * 512 ? 0 : 'z');
+	check(!wrong, "all, and nothing else");
+	check(used->ring[(done_idx - 1) % SIZE].len == 1, "the guest is given a status");
+	check(request(VIRTIO_BLK_T_IN, 0, 4096) == 0 &&
+	      *(char *)mem_ptr(&vm.mem, DATA, 1) == 'z', "and reads as before");
+	check(range(VIRTIO_BLK_T_WRITE_ZEROES, 0, 8, 1) == 0 && !p[0], "a hole is made");
+	munmap(p, TMPFS_SIZE);
 }
 
 /* Many in flight, and a reset in their midst: no memory is touched after. */
@@ -323,12 +348,14 @@ int main(void)
 {
 	char path[] = "/tmp/lodge-blk.XXXXXX";
 	struct disk_config rw = { .path = path }, ro = { .path = path, .readonly = true };
-	char why[WHY_SIZE];
+	char why[WHY_SIZE], on_tmpfs[40];
 	pthread_t thread;
-	int fd = mkstemp(path);
+	struct disk_config tmpfs = { .path = on_tmpfs };
+	int fd = mkstemp(path), memory = memfd_create("disk", 0);
 
-	if (fd < 0 || ftruncate(fd, SECTORS * 512))
+	if (fd < 0 || ftruncate(fd, SECTORS * 512) || ftruncate(memory, TMPFS_SIZE))
 		abort();
+	snprintf(on_tmpfs, sizeof(on_tmpfs), "/proc/self/fd/%d", memory);
 	vm.fd = -1;
 	bus_init(&vm.pio);
 	bus_init(&vm.mmio);
@@ -347,12 +374,14 @@ int main(void)
 		abort();
 	check(blk_create(&vm, &ro, blk_open(&ro), "lodge-disk1", why), "another one");
 	unlink(path);
+	check(blk_create(&vm, &tmpfs, blk_open(&tmpfs), "lodge-disk2", why), "one in memory");
 	pthread_create(&thread, NULL, io_thread, NULL);
 
 	test_honest();
 	test_framing();
 	test_careless();
 	test_readonly();
+	test_zeroes(memory);
 	test_window();
 	test_reset_in_flight();
 	test_random();

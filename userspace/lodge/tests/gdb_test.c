@@ -18,7 +18,6 @@
 #define RAM	(2 * MIB)
 #define CPUS	2
 #define FD(cpu)	(1000 + (cpu))
-#define HOLE	0x700000
 
 static const struct config cfg = { .cpus = CPUS };
 static struct vm vm = { .cfg = &cfg };
@@ -56,7 +55,6 @@ static int run(unsigned int cpu)
 
 int ioctl(int fd, unsigned long cmd, ...)
 {
-	struct kvm_translation *t;
 	unsigned int cpu = fd - FD(0);
 	va_list ap;
 	void *arg;
@@ -71,11 +69,6 @@ int ioctl(int fd, unsigned long cmd, ...)
 	switch (cmd) {
 	case KVM_RUN:
 		return run(cpu);
-	case KVM_TRANSLATE:
-		t = arg;
-		t->valid = t->linear_address < HOLE;
-		t->physical_address = t->linear_address;
-		return 0;
 	case KVM_SET_GUEST_DEBUG:
 		kvm[cpu].debug = *(struct kvm_guest_debug *)arg;
 		if (kvm[cpu].debug.control & KVM_GUESTDBG_INJECT_BP)
