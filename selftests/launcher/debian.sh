@@ -71,7 +71,7 @@ status=$?
 point $status "its console has a login"
 needs $status
 note "login"
-echo "exec env PS1= PS2= sh -c 'stty -echo; echo; echo did 0 \$?; exec sh'" >&5
+echo "exec env PS1= PS2= TERM=dumb sh -c 'stty -echo; dmesg -n 1; echo; echo did 0 \$?; exec sh'" >&5
 soon grep -q '^did 0 0' g.console
 says running 'systemctl is-system-running --wait; systemctl --failed --no-legend;
 	systemctl is-active multi-user.target'
