@@ -49,14 +49,22 @@ guest_of_2() {
 
 # inner TEXT COMMAND...: the command prints TAP of its own; its points become
 # ours, under TEXT, as they come. That the command ends well and keeps its plan
-# is a point. What it leaves running in the background must not keep its output.
+# is a point. It has a shell of its own, and what it leaves running in the
+# background must not keep its output.
 inner() {
-	local text=$1 line plan=-1 seen=0 status=0 said command
+	local text=$1 end
 	shift
-	said=$(mktemp -u)
-	mkfifo "$said"
-	"$@" >"$said" 2>&1 &
-	command=$!
+	end=$(mktemp)
+	{
+		"$@" 2>&1 && echo 0 >"$end" || echo $? >"$end"
+	} | inner_points "$text" "$end"
+	# What the other side of the pipe has counted.
+	read -r tap_count tap_failed <"$end.points"
+	rm -f "$end" "$end.points"
+}
+
+inner_points() {
+	local text=$1 end=$2 line plan=-1 seen=0 status
 	while IFS= read -r line; do
 		case $line in
 		'ok '*)
@@ -74,14 +82,14 @@ inner() {
 			plan=$((plan + ${line%%[!0-9]*})) ;;
 		*)	echo "# $line" ;;
 		esac
-	done <"$said"
-	wait "$command" || status=$?
-	rm -f "$said"
+	done
+	status=$(cat "$end")
 	if [ "$status" = 0 ] && [ "$plan" = "$seen" ]; then
 		ok "$text: ran to its end"
 	else
 		not_ok "$text: status $status, $seen of $plan planned"
 	fi
+	echo "$tap_count $tap_failed" >"$end.points"
 }
 
 # tap_line VERDICT TEXT LINE: LINE's own description and directive, renumbered.

@@ -23,11 +23,15 @@ send() { # send COMMAND
 	orders=$((orders + 1))
 	printf '%s\n' "{ $1; } 2>&1; s=\$?; echo; echo did $orders \$s" >&5
 }
+has_answered() {
+	tr -d '\r' <g.console >lines
+	# A line that is cut has no end.
+	sed '$d' lines | grep -q "^did $orders [0-9]"
+}
 answered() { # the last order
-	soon grep -q "^did $orders " g.console || return 1
-	tr -d '\r' <g.console |
-		sed "1,/^did $((orders - 1)) /d; /^did $orders /,\$d" >heard
-	grep -q "^did $orders 0" g.console
+	soon has_answered || return 1
+	sed "1,/^did $((orders - 1)) /d; /^did $orders /,\$d" lines >heard
+	grep -q "^did $orders 0" lines
 }
 order() { # order COMMAND: in the guest; it ends well, and what it says is in the file heard
 	send "$1"
@@ -112,10 +116,13 @@ if [ "$node" = /dev/lodge ]; then
 fi
 note "balloon"
 
+begins=$(date +%s)
+order true
+trip=$(($(date +%s) - begins))
 ctl pause g && ctl ps && grep -q '^g .* paused' out
 point $? "it is paused"
 send 'echo awake'
-sleep 5
+sleep $((5 + 5 * trip))	# several times of what it takes
 ! grep -q "^did $orders " g.console && ctl resume g && answered && grep -q awake heard
 point $? "and does nothing until it is resumed"
 
@@ -131,8 +138,13 @@ timeout $((300 * patience)) gdb -nx -batch -ex 'set confirm off' \
 steps=$(awk '
 	behind { next_one = $1; sub(/:$/, "", next_one) }
 	{ behind = $1 == "=>" }
-	behind { jumps = $3 ~ /^(j|call|ret|loop|sys|int|iret|rep)/ }
-	$1 == "at" && (jumps || $2 == next_one) { steps++ }
+	behind {
+		here = $2
+		sub(/:$/, "", here)
+		jumps = /[ \t](j[a-z]+|l?call|l?ret|loop[a-z]*|sys[a-z]+|int[0-9]*|iret[a-z]*)($|[^a-z])/
+		repeats = /[ \t]rep[a-z]* /
+	}
+	$1 == "at" && ($2 == next_one || jumps && $2 != here || repeats && $2 == here) { steps++ }
 	END { print steps + 0 }' gdb.out)
 [ "$steps" = $i ] && order 'kill $(cat /run/busy)'
 point $? "gdb takes $steps steps in it, and lets it go"

@@ -46,6 +46,7 @@ struct blk {
 	struct ring *ring;
 	struct watch done;
 	unsigned int inflight;
+	bool resetting;		/* what is in flight ends where it is */
 	struct blk_req *free;
 	struct blk_req req[VIRTIO_QUEUE_SIZE];
 };
@@ -284,6 +285,10 @@ static void complete(struct blk *blk, struct io_uring_cqe *cqe)
 
 	io_uring_cqe_seen(&blk->ring->uring, cqe);
 	blk->inflight--;
+	if (blk->resetting) {
+		finish(blk, req, VIRTIO_BLK_S_IOERR);
+		return;
+	}
 	if (req->left && (res == -EINTR || res == -EAGAIN)) {
 		queue_data(blk, req);
 		return;
@@ -336,11 +341,13 @@ static void blk_reset(struct virtio_dev *dev)
 	struct blk *blk = container_of(dev, struct blk, dev);
 	struct io_uring_cqe *cqe;
 
+	blk->resetting = true;
 	while (blk->inflight) {
 		io_uring_submit(&blk->ring->uring);
 		if (!io_uring_wait_cqe(&blk->ring->uring, &cqe))
 			complete(blk, cqe);
 	}
+	blk->resetting = false;
 }
 
 static void blk_destroy(struct virtio_dev *dev)

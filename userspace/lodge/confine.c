@@ -10,7 +10,7 @@
  *
  * Landlock takes the file system away: no file can be opened, made, changed in name or removed any more,
  * but for the control socket, by who started the machine and still is the same. A kernel without it is
- * one bar less: the filters (sandbox.c) let nothing be opened, either.
+ * one bar less: the filters (filters.c) let nothing be opened, either.
  */
 #include <errno.h>
 #include <fcntl.h>

@@ -380,7 +380,7 @@ static bool access_page(struct vm *vm, struct vcpu *vcpu, uint64_t addr, uint8_t
 }
 
 /**
- * debug_access() - read or write memory as a vCPU sees it
+ * debug_access() - read or write memory at a vCPU's addresses, whatever is permitted there
  * @vm: the machine, all vCPUs resting
  * @cpu: which
  * @addr: linear

@@ -7,10 +7,7 @@
  *
  * The table has a line for each call, or for each value of an argument that a call may
  * have there. Only the lower 32 bits of an argument are looked at: the kernel takes no more
- * of any of these.
- *
- * No thread may begin another one, start a program, open a file by its name, map memory
- * that can be executed, or change what memory the guest has.
+ * of any of these. sandbox.c says what must not be among them.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -21,6 +18,7 @@
 #include <linux/vhost.h>
 #include <seccomp.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -190,26 +188,36 @@ static int add_rules(scmp_filter_ctx ctx, enum sandbox_role role)
 	return ret;
 }
 
-/* A filter as an array of struct sock_filter. */
-static int print(scmp_filter_ctx ctx, const char *name)
+/*
+ * A filter as an array of struct sock_filter, and which of them compares with the process's
+ * number: one, if the role may signal itself.
+ */
+static int print(scmp_filter_ctx ctx, const char *name, bool signals)
 {
 	FILE *file = tmpfile();
 	struct sock_filter insn;
-	int ret;
+	int ret, n = 0, myself = -1, found = 0;
 
 	if (!file)
 		return -errno;
 	ret = seccomp_export_bpf(ctx, fileno(file));
 	rewind(file);
 	printf("static const struct sock_filter filter_of_%s[] = {\n", name);
-	while (!ret && fread(&insn, sizeof(insn), 1, file) == 1)
+	for (; !ret && fread(&insn, sizeof(insn), 1, file) == 1; n++) {
 		printf("\t{ %#x, %u, %u, %#x },\n", insn.code, insn.jt, insn.jf, insn.k);
-	printf("};\n");
+		if (insn.code == (BPF_JMP | BPF_JEQ | BPF_K) && insn.k == SANDBOX_MYSELF) {
+			myself = n;
+			found++;
+		}
+	}
+	printf("};\n#define MYSELF_OF_%s\t%d\n\n", name, myself);
+	if (!ret && (ferror(file) || !n || found != signals))
+		ret = -EIO;
 	fclose(file);
 	return ret;
 }
 
-static int filter(enum sandbox_role role, const char *name)
+static int filter(enum sandbox_role role, const char *name, bool signals)
 {
 	scmp_filter_ctx ctx = seccomp_init(SCMP_ACT_KILL_PROCESS);
 	int ret;
@@ -223,19 +231,19 @@ static int filter(enum sandbox_role role, const char *name)
 	if (!ret)
 		ret = add_rules(ctx, role);
 	if (!ret)
-		ret = print(ctx, name);
+		ret = print(ctx, name, signals);
 	seccomp_release(ctx);
 	return ret;
 }
 
 int main(void)
 {
-	int ret = filter(L, "loop");
+	int ret = filter(L, "loop", true);
 
 	if (!ret)
-		ret = filter(V, "vcpu");
+		ret = filter(V, "vcpu", true);
 	if (!ret)
-		ret = filter(C, "cleaner");
+		ret = filter(C, "cleaner", false);
 	if (!ret && (fflush(stdout) || ferror(stdout)))
 		ret = -EIO;
 	if (ret)

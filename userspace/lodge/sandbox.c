@@ -7,6 +7,9 @@
  * role, which it enters when all is opened and built, and before the guest's first
  * instruction. Any other call ends the process, all threads at once, by SIGSYS.
  *
+ * No thread may begin another one, start a program, open a file by its name, map memory
+ * that can be executed, or change what memory the guest has.
+ *
  * What else there is: the process's user and capabilities, Landlock (confine.c); its control
  * group (limits.c).
  */
@@ -25,6 +28,8 @@
 #include "util.h"
 
 #include "filters.gen.h"
+
+#define FILTER(role)	filter_of_##role, ARRAY_SIZE(filter_of_##role), MYSELF_OF_##role
 
 /** sandbox_check() - whether the kernel has what sandbox_enter() wants; errno says why not. */
 bool sandbox_check(void)
@@ -59,31 +64,20 @@ void sandbox_prepare(void)
  */
 int sandbox_enter(enum sandbox_role role)
 {
-	union {
-		struct sock_filter loop[ARRAY_SIZE(filter_of_loop)];
-		struct sock_filter vcpu[ARRAY_SIZE(filter_of_vcpu)];
-		struct sock_filter cleaner[ARRAY_SIZE(filter_of_cleaner)];
-	} copy;
-	struct sock_fprog program = { .filter = copy.loop };
-	unsigned int i;
+	static const struct {
+		const struct sock_filter *insn;
+		unsigned short len;
+		int myself;
+	} filters[] = {
+		[SANDBOX_LOOP] = { FILTER(loop) },
+		[SANDBOX_VCPU] = { FILTER(vcpu) },
+		[SANDBOX_CLEANER] = { FILTER(cleaner) },
+	};
+	struct sock_filter insn[BPF_MAXINSNS];
+	struct sock_fprog program = { filters[role].len, insn };
 
-	switch (role) {
-	case SANDBOX_LOOP:
-		program.len = ARRAY_SIZE(filter_of_loop);
-		memcpy(copy.loop, filter_of_loop, sizeof(filter_of_loop));
-		break;
-	case SANDBOX_VCPU:
-		program.len = ARRAY_SIZE(filter_of_vcpu);
-		memcpy(copy.vcpu, filter_of_vcpu, sizeof(filter_of_vcpu));
-		break;
-	case SANDBOX_CLEANER:
-		program.len = ARRAY_SIZE(filter_of_cleaner);
-		memcpy(copy.cleaner, filter_of_cleaner, sizeof(filter_of_cleaner));
-		break;
-	}
-	for (i = 0; i < program.len; i++)
-		if (program.filter[i].code == (BPF_JMP | BPF_JEQ | BPF_K) &&
-		    program.filter[i].k == SANDBOX_MYSELF)
-			program.filter[i].k = getpid();
+	memcpy(insn, filters[role].insn, program.len * sizeof(*insn));
+	if (filters[role].myself >= 0)
+		insn[filters[role].myself].k = getpid();
 	return syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program) ? -1 : 0;
 }

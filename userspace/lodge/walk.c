@@ -23,24 +23,25 @@
  * walk() - the guest-physical address of a linear one
  * @mem: guest memory
  * @sregs: of the vCPU whose address space it is
- * @addr: the address; of 32 bits but in long mode
+ * @addr: the address
  * @gpa: the answer, which need not be RAM
  *
- * Permissions, reserved bits and the accessed bit are left alone. SDM vol. 3 4.3 to 4.5. Return:
- * whether the tables, all in RAM, map it.
+ * Permissions, reserved bits and the accessed bit are left alone; PAE's uppermost entries are
+ * those in memory, whatever the vCPU has loaded. SDM vol. 3 4.3 to 4.5. Return: whether the
+ * tables, all in RAM, map it.
  */
 bool walk(const struct mem *mem, const struct kvm_sregs *sregs, uint64_t addr, uint64_t *gpa)
 {
 	bool lma = sregs->efer & EFER_LMA, pae = lma || sregs->cr4 & X86_CR4_PAE;
-	unsigned int levels = lma ? sregs->cr4 & X86_CR4_LA57 ? 5 : 4 : pae ? 3 : 2;
+	unsigned int levels = lma ? (sregs->cr4 & X86_CR4_LA57 ? 5 : 4) : (pae ? 3 : 2);
 	unsigned int bits = pae ? 9 : 10, size = pae ? 8 : 4, level, shift;
 	uint64_t table = lma ? sregs->cr3 & ADDRESS : pae ? sregs->cr3 & 0xffffffe0 :
 			 sregs->cr3 & 0xfffff000;
 	uint64_t entry, in;
 	const void *p;
 
-	if (!lma)
-		addr = (uint32_t)addr;
+	if (!lma && addr >> 32)
+		return false;
 	*gpa = addr;
 	if (!(sregs->cr0 & X86_CR0_PG))
 		return true;

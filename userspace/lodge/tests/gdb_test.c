@@ -3,6 +3,7 @@
  * A debugger at a machine of two vCPUs: gdb's packets, and what comes of them. KVM is
  * the test's own: a vCPU runs until the test has it come to something.
  */
+#include <asm/processor-flags.h>
 #include <errno.h>
 #include <linux/kvm.h>
 #include <stdarg.h>
@@ -240,6 +241,28 @@ static void test_registers(void)
 	      "each vCPU has its own");
 }
 
+/* Through page tables: a user's page, of which SMAP has the guest's kernel see nothing. */
+static void test_mapped(void)
+{
+	struct kvm_sregs *s = &kvm[0].sregs, was = *s;
+	uint32_t *dir = (uint32_t *)byte(0x100000), *table = (uint32_t *)byte(0x101000);
+
+	dir[1] = 0x101007;
+	table[1] = 0x3005;	/* not even writable */
+	s->cr0 = X86_CR0_PG | X86_CR0_PE;
+	s->cr3 = 0x100000;
+	s->cr4 = X86_CR4_SMAP;
+	s->efer = 0;
+	memcpy(byte(0x3ffe), "ab", 2);
+	check(is("m401ffe,2", "6162"), "a user's page is read");
+	check(is("M401ffe,1:41", "OK") && *byte(0x3ffe) == 'A', "and written");
+	check(is("m400000,1", "E14") && is("m401ffe,3", "E14") && is("m3000,1", "E14") &&
+	      is("Z0,402000,1", "E01") && is("z0,402000,1", "E01"), "but what is mapped only");
+	check(is("Z0,401010,1", "OK") && *byte(0x3010) == 0xcc, "a breakpoint is in the page");
+	*s = was;
+	check(is("z0,3010,1", "OK") && *byte(0x3010) != 0xcc, "at any of its addresses");
+}
+
 static void test_memory(void)
 {
 	char text[64];
@@ -399,6 +422,7 @@ int main(void)
 	test_talk();
 	test_registers();
 	test_memory();
+	test_mapped();
 	test_run();
 	test_end();
 	pthread_join(thread, NULL);
