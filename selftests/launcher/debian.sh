@@ -24,14 +24,14 @@ send() { # send COMMAND
 	printf '%s\n' "{ $1; } 2>&1; s=\$?; echo; echo did $orders \$s" >&5
 }
 has_answered() {
-	tr -d '\r' <g.console >lines
-	# A line that is cut has no end.
-	sed '$d' lines | grep -q "^did $orders [0-9]"
+	# To the line's end, so that it isn't one that is cut.
+	grep -q "^did $orders [0-9]*$(printf '\r')" g.console
 }
 answered() { # the last order
 	soon has_answered || return 1
-	sed "1,/^did $((orders - 1)) /d; /^did $orders /,\$d" lines >heard
-	grep -q "^did $orders 0" lines
+	tr -d '\r' <g.console |
+		sed "1,/^did $((orders - 1)) /d; /^did $orders /,\$d" >heard
+	grep -q "^did $orders 0" g.console
 }
 order() { # order COMMAND: in the guest; it ends well, and what it says is in the file heard
 	send "$1"
