@@ -40,6 +40,25 @@ soon() { # soon COMMAND...: within a minute, or $tries with a $pause between the
 	done
 }
 
+# A way out, which is what passt gives a guest: with an address of its own and a gateway.
+way_out() {
+	ip link set lo up
+	ip link add br0 type bridge
+	ip addr add 10.1.0.254/24 dev br0
+	ip link set br0 up
+	ip route add default via 10.1.0.253
+}
+
+# guest COMMAND: in a guest with --vsock 5 that boots with do=shell; what it says is in the
+# file heard. says WORDS COMMAND: among it are these.
+guest() {
+	echo "$1" | timeout $((${answers:-240} * patience)) vsock send 5 1234 \
+		>heard 2>/dev/null
+}
+says() {
+	guest "$2" && grep -q "$1" heard
+}
+
 # moved "$@": passt makes a root directory of its own, which the kernel's first one is not
 # to be left for: so there is another, in which the script begins again.
 moved() {

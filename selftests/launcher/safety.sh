@@ -228,10 +228,6 @@ ls -d $groups/lodge-* >said 2>&1
 point $? "none are left"
 
 # A guest that wants more than there is.
-guest() { echo "$1" | timeout $((240 * patience)) vsock send 5 1234 >heard 2>/dev/null; }
-says() { # says WORDS COMMAND
-	guest "$2" && grep -q "$1" heard
-}
 boot() { # boot NAME OPTION...: a Linux guest that is told what to do
 	name=$1
 	shift
