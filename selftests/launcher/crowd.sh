@@ -29,13 +29,22 @@ others() { starting 2 "$@"; }	# all but the one that turns antisocial
 # shellcheck disable=SC2317
 {
 counts() { [ -s "g$1.out" ]; }
-asks() {
-	echo "ask $1" | timeout $((60 * patience)) lodge console "g$1" >answer 2>&1 &
-	local client=$! status
-	tries=600 soon grep -q "answer $1" answer
+ask() {
+	echo "ask $1" | timeout $((600 * patience)) lodge console "g$1" >"g$1.answer" 2>&1 &
+	clients="$clients $!"
+}
+answered() { grep -qs "answer $1" "g$1.answer"; }
+answer() { # answer each|others: all of these at once
+	local status
+	clients=
+	rm -f ./*.answer
+	"$1" ask
+	tries=3000 soon "$1" answered
 	status=$?
-	kill "$client"
-	wait "$client" 2>/dev/null
+	# shellcheck disable=SC2086
+	kill $clients
+	# shellcheck disable=SC2086
+	wait $clients 2>/dev/null
 	return "$status"
 }
 # What the guest has used of the host's CPUs, in ns, and what it has done with that.
@@ -84,7 +93,7 @@ while read -r name pid _; do
 done <said
 soon each counts
 point $? "and are at work"
-each asks
+answer each
 point $? "each answers"
 watch calm calmed
 [ "$(head -n 1 shares)" -ge 900 ]
@@ -99,7 +108,7 @@ point $? "one is antisocial: it does $(cat first.storm) itself, and $(cat first.
 point $? "nobody loses a tenth of it to one that forks, hogs, is interrupted and exits as it can"
 [ "$(cat done.storm)" -ge $(($(cat done.calm) * 9 / 10)) ]
 point $? "nor of what can be done in that time"
-others asks
+answer others
 point $? "the others answer"
 lodge ps | grep -q '^g1 '
 point $? "and the one is still there, too"
