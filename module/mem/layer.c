@@ -433,6 +433,40 @@ int lodge_layer_come_back(struct lodge_layer *l, pgoff_t index, void *entry,
 	return ret;
 }
 
+/* What is in some pages goes; if they are more than one, they are all private. */
+static void drop_locked(struct lodge_layer *l, pgoff_t first, unsigned int nr, void **entry,
+			struct page **page, void *to)
+{
+	unsigned int state = lodge_entry_state(entry[0]), i;
+	XA_STATE(xas, &l->entries, first);
+
+	/* The places are there: nothing is allocated. */
+	xas_lock(&xas);
+	for (i = 0; i < nr; i++) {
+		/* A node goes with its last entry. */
+		if (!i || !to) {
+			xas_set(&xas, first + i);
+			xas_load(&xas);
+		} else {
+			xas_next(&xas);
+		}
+		xas_init_marks(&xas);
+		xas_store(&xas, to);
+	}
+	xas_unlock(&xas);
+	lodge_layer_count(l, entry[0], -(long)nr);
+	lodge_layer_count(l, to, nr);
+	if (state == LODGE_PAGE_SHARED) {
+		lodge_ksm_unshare(lodge_sharer(entry[0]));
+		return;
+	}
+	for (i = 0; state == LODGE_PAGE_PRIVATE && i < nr; i++) {
+		lodge_ksm_forget(l, page[i]);
+		lodge_page_set_owner(page[i], NULL);
+		put_page(page[i]);
+	}
+}
+
 /**
  * lodge_layer_drop_locked - what is in a page goes
  * @l: the layer
@@ -444,24 +478,7 @@ int lodge_layer_come_back(struct lodge_layer *l, pgoff_t index, void *entry,
 void lodge_layer_drop_locked(struct lodge_layer *l, pgoff_t index, void *entry,
 			     struct page *page, void *to)
 {
-	unsigned int state = lodge_entry_state(entry);
-	XA_STATE(xas, &l->entries, index);
-
-	/* The place is there: nothing is allocated. */
-	xas_lock(&xas);
-	xas_load(&xas);
-	xas_init_marks(&xas);
-	xas_store(&xas, to);
-	xas_unlock(&xas);
-	lodge_layer_count(l, entry, -1);
-	lodge_layer_count(l, to, 1);
-	if (state == LODGE_PAGE_SHARED) {
-		lodge_ksm_unshare(lodge_sharer(entry));
-	} else if (state == LODGE_PAGE_PRIVATE) {
-		lodge_ksm_forget(l, page);
-		lodge_page_set_owner(page, NULL);
-		put_page(page);
-	}
+	drop_locked(l, index, 1, &entry, &page, to);
 }
 
 /* What is compressed or swapped goes, unless it has come back meanwhile. */
@@ -507,6 +524,36 @@ bool lodge_layer_spilled(struct lodge_layer *l, pgoff_t index, void *entry,
 /* Entries that are dropped at a time. */
 #define RUN	32
 
+/*
+ * As lodge_layer_lock(), without waiting, of entries from @first on, as far as they are private
+ * (others may have one page, and so one lock) and, if @still, that. How many.
+ */
+static int lock_private(struct lodge_layer *l, pgoff_t first, pgoff_t last, bool still,
+			struct page **page, void **entry)
+{
+	XA_STATE(xas, &l->entries, first);
+	int nr = 0;
+
+	xas_lock(&xas);
+	for (entry[0] = xas_load(&xas);
+	     lodge_entry_state(entry[nr]) == LODGE_PAGE_PRIVATE;
+	     entry[nr] = xas_next(&xas)) {
+		page[nr] = entry[nr];
+		if (!trylock_page(page[nr]))
+			break;
+		/* It is written under this lock. */
+		if (still && !lodge_page_still(page[nr])) {
+			unlock_page(page[nr]);
+			break;
+		}
+		get_page(page[nr]);
+		if (first + nr++ == last)
+			break;
+	}
+	xas_unlock(&xas);
+	return nr;
+}
+
 /**
  * lodge_layer_drop_run - drop some entries
  * @l: the layer
@@ -525,25 +572,18 @@ pgoff_t lodge_layer_drop_run(struct lodge_layer *l, pgoff_t first, pgoff_t last,
 	struct page *page[RUN];
 	void *entry[RUN];
 	bool seen = false;
-	int nr = 0, i;
+	int nr, i;
 
 	last = min(last, first + RUN - 1);
-	while (first + nr <= last) {
-		page[nr] = lodge_layer_lock(l, first + nr, !nr, &entry[nr]);
-		if (!page[nr])
-			break;
-		/* It is written under this lock. */
-		if (still && (lodge_entry_state(entry[nr]) != LODGE_PAGE_PRIVATE ||
-			      !lodge_page_still(page[nr]))) {
-			lodge_object_put(page[nr]);
-			break;
+	nr = lock_private(l, first, last, still, page, entry);
+	if (!nr) {
+		page[0] = lodge_layer_lock(l, first, true, &entry[0]);
+		nr = !!page[0];
+		if (nr && still && (lodge_entry_state(entry[0]) != LODGE_PAGE_PRIVATE ||
+				    !lodge_page_still(page[0]))) {
+			lodge_object_put(page[0]);
+			return first + 1;
 		}
-		if (lodge_entry_state(entry[nr++]) == LODGE_PAGE_PRIVATE)
-			continue;
-		/* Others may have the same lock. */
-		if (nr > 1)
-			lodge_object_put(page[--nr]);
-		break;
 	}
 	if (!nr) {
 		if (still || !lodge_entry_away(entry[0]))
@@ -556,10 +596,11 @@ pgoff_t lodge_layer_drop_run(struct lodge_layer *l, pgoff_t first, pgoff_t last,
 		seen |= lodge_layer_seen(entry[i], page[i]);
 	if (seen)
 		lodge_layer_unview(l, first, nr);
-	for (i = 0; i < nr; i++) {
-		lodge_layer_drop_locked(l, first + i, entry[i], page[i], to);
-		lodge_object_put(page[i]);
-	}
+	drop_locked(l, first, nr, entry, page, to);
+	for (i = 0; i < nr; i++)
+		unlock_page(page[i]);
+	/* Freed together, and uncharged by one call. */
+	release_pages(page, nr);
 	return first + nr;
 }
 
