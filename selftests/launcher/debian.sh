@@ -80,10 +80,18 @@ point $status "systemd comes to multi-user, and no unit failed: $(tr '\n' ' ' <h
 needs $status
 note "running"
 
-says ADDRESS=10.1.0.254 'for i in $(seq 100); do
+says ADDRESS=10.1.0.254 'for i in $(seq 300); do
 	ip -4 addr show scope global | grep 10.1.0.254/24 && break; sleep 1; done &&
 	grep -h ^ADDRESS /run/systemd/netif/leases/*'
-point $? "it gets its address by DHCP: $(tr -s ' \n' ' ' <heard)"
+status=$?
+point $status "it gets its address by DHCP: $(tr -s ' \n' ' ' <heard)"
+if [ $status != 0 ]; then
+	order 'ip -s addr; networkctl --no-pager status -a; grep virtio /proc/interrupts;
+		journalctl --no-pager -b -u systemd-networkd -u systemd-udevd | tail -n 30'
+	sed 's/^/# /' heard
+	tail -n 5 g.console | tr -d '\r' | sed 's/^/# /'
+	ps | grep '[p]asst' | sed 's/^/# /'
+fi
 says "$(md5sum <www/file | cut -d ' ' -f 1)" "bash -c 'exec 3<>/dev/tcp/10.1.0.253/8080
 	printf \"GET /file HTTP/1.0\r\n\r\n\" >&3; sed \"1,/^\r\$/d\" <&3' | md5sum"
 point $? "and a file from the host, through its gateway"
