@@ -456,11 +456,11 @@ static void drop_locked(struct lodge_layer *l, pgoff_t first, unsigned int nr, v
 	xas_unlock(&xas);
 	lodge_layer_count(l, entry[0], -(long)nr);
 	lodge_layer_count(l, to, nr);
-	if (state == LODGE_PAGE_SHARED) {
+	if (state == LODGE_PAGE_SHARED)
 		lodge_ksm_unshare(lodge_sharer(entry[0]));
+	if (state != LODGE_PAGE_PRIVATE)
 		return;
-	}
-	for (i = 0; state == LODGE_PAGE_PRIVATE && i < nr; i++) {
+	for (i = 0; i < nr; i++) {
 		lodge_ksm_forget(l, page[i]);
 		lodge_page_set_owner(page[i], NULL);
 		put_page(page[i]);

@@ -49,6 +49,18 @@ way_out() {
 	ip route add default via 10.1.0.253
 }
 
+# virtiofsd, as $back, serves /tmp/shared at /tmp/folder.sock.
+folder() {
+	# shellcheck disable=SC3045
+	ulimit -n 65536	# it wants that
+	rm -f folder.sock
+	virtiofsd --socket-path=/tmp/folder.sock -o source=/tmp/shared,sandbox=chroot \
+		>>folder.log 2>&1 &
+	# shellcheck disable=SC2034
+	back=$!
+	soon test -S folder.sock
+}
+
 # guest COMMAND: in a guest with --vsock 5 that boots with do=shell; what it says is in the
 # file heard. says WORDS COMMAND: among it are these.
 guest() {

@@ -11,8 +11,6 @@ moved "$@"
 export PATH=/bin:/sbin:/work LODGE_RUNTIME_DIR=/tmp/machines
 tries=1500	# emulated twice, systemd takes minutes
 pause=0.2
-# shellcheck disable=SC3045
-ulimit -n 65536	# virtiofsd wants it
 began=$(date +%s)
 note() { echo "# $(($(date +%s) - began)) s: $*"; }
 
@@ -33,12 +31,9 @@ answered() { # the last order
 		sed "1,/^did $((orders - 1)) /d; /^did $orders /,\$d" >heard
 	grep -q "^did $orders 0" g.console
 }
-order() { # order COMMAND: in the guest; it ends well, and what it says is in the file heard
+guest() { # guest COMMAND: in it; it ends well, and what it says is in the file heard
 	send "$1"
 	answered
-}
-says() { # says WORDS COMMAND
-	order "$2" && grep -q "$1" heard
 }
 ctl() { # ctl WORD...: of the launcher's, which works and says nothing on standard error
 	timeout $((300 * patience)) lodge "$@" >out 2>said && [ ! -s said ]
@@ -53,10 +48,7 @@ head -c 1000000 /dev/urandom >shared/file
 head -c 1000000 /dev/urandom >www/file
 truncate -s 32M second
 httpd -p 8080 -h www
-virtiofsd --socket-path=/tmp/folder.sock -o source=/tmp/shared,sandbox=chroot \
-	>folder.log 2>&1 &
-folder=$!
-soon test -S folder.sock
+folder
 mkfifo keys
 
 lodge run --node "$node" --name g --firmware /work/bios-microvm.bin --disk /dev/vda \
@@ -86,7 +78,7 @@ says ADDRESS=10.1.0.254 'for i in $(seq 300); do
 status=$?
 point $status "it gets its address by DHCP: $(tr -s ' \n' ' ' <heard)"
 if [ $status != 0 ]; then
-	order 'ip -s addr; networkctl --no-pager status -a; grep virtio /proc/interrupts;
+	guest 'ip -s addr; networkctl --no-pager status -a; grep virtio /proc/interrupts;
 		journalctl --no-pager -b -u systemd-networkd -u systemd-udevd | tail -n 30'
 	sed 's/^/# /' heard
 	tail -n 5 g.console | tr -d '\r' | sed 's/^/# /'
@@ -121,7 +113,7 @@ fi
 note "balloon"
 
 begins=$(date +%s)
-order true
+guest true
 trip=$(($(date +%s) - begins))
 ctl pause g && ctl ps && grep -q '^g .* paused' out
 point $? "it is paused"
@@ -131,7 +123,7 @@ sleep $((5 + 5 * trip))	# several times of what it takes
 point $? "and does nothing until it is resumed"
 
 # Instructions in the guest's shell, which have to follow each other.
-order '(while :; do :; done) & echo $! >/run/busy'
+guest '(while :; do :; done) & echo $! >/run/busy'
 set --
 for i in 1 2 3 4 5 6 7 8 9 10; do
 	set -- "$@" -ex 'x/2i $pc' -ex stepi -ex 'printf "at %#lx\n", $pc'
@@ -150,7 +142,7 @@ steps=$(awk '
 	}
 	$1 == "at" && ($2 == next_one || jumps && $2 != here || repeats && $2 == here) { steps++ }
 	END { print steps + 0 }' gdb.out)
-[ "$steps" = $i ] && order 'kill $(cat /run/busy)'
+[ "$steps" = $i ] && guest 'kill $(cat /run/busy)'
 point $? "gdb takes $steps steps in it, and lets it go"
 note "gdb"
 
@@ -161,7 +153,7 @@ says written 'd=/dev/disk/by-id/virtio-second; for i in $(seq 100); do
 	mkfs.ext4 -q $d && mount $d /mnt && md5sum /bin/bash >/mnt/sum && cp /bin/bash /mnt/ &&
 	sync && readlink $d && echo written'
 point $? "and has a file system on it: $(tr '\n' ' ' <heard)"
-order 'cat /mnt/sum'
+guest 'cat /mnt/sum'
 note "second disk"
 
 ctl stop --timeout $((200 * patience)) g
@@ -185,5 +177,5 @@ nothing_left() {
 }
 soon nothing_left
 point $? "nothing is left"
-kill $folder 2>/dev/null
+kill $back 2>/dev/null
 finish

@@ -9,8 +9,6 @@
 . /work/common.sh
 moved "$@"
 export PATH=/bin:/sbin:/work LODGE_RUNTIME_DIR=/tmp/machines
-# shellcheck disable=SC3045
-ulimit -n 65536	# virtiofsd wants it
 tries=3000
 module=lodge
 [ "$node" = /dev/lodge ] || module=kvm_amd
@@ -114,12 +112,6 @@ storage() { # the disk's back end
 		>storage.log 2>&1 &
 	storage=$!
 	soon test -S disk.sock
-}
-folder() { # the folder's
-	rm -f folder.sock
-	virtiofsd --socket-path=/tmp/folder.sock -o source=/tmp/shared,sandbox=chroot \
-		>folder.log 2>&1 &
-	soon test -S folder.sock
 }
 
 cleared() { # what a round has left

@@ -7,8 +7,6 @@
 # shellcheck source=selftests/launcher/common.sh
 . /work/common.sh
 export PATH=/bin:/sbin:/work LODGE_RUNTIME_DIR=/tmp/machines
-# shellcheck disable=SC3045
-ulimit -n 65536	# virtiofsd wants it
 
 refused() { # refused TEXT WORDS OPTION...
 	text=$1
@@ -51,14 +49,6 @@ storage() { # storage FORMAT: the disk's back end
 		>>storage.log 2>&1 &
 	back=$!
 	soon test -S disk.sock
-}
-
-folder() { # the folder's
-	rm -f folder.sock
-	virtiofsd --socket-path=/tmp/folder.sock -o source=/tmp/shared,sandbox=chroot \
-		>>folder.log 2>&1 &
-	back=$!
-	soon test -S folder.sock
 }
 
 killed() { # killed: the back end, at once and for all

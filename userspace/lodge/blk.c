@@ -161,6 +161,7 @@ static int start_range(struct blk *blk, struct blk_req *req)
 	int mode = FALLOC_FL_KEEP_SIZE;
 	struct io_uring_sqe *sqe;
 	uint32_t flags;
+	uint64_t size;
 
 	if (iov_copy_from(&req->iov, &req->niov, &range, sizeof(range)) !=
 	    sizeof(range) || req->niov || blk->readonly)
@@ -178,12 +179,12 @@ static int start_range(struct blk *blk, struct blk_req *req)
 		mode |= FALLOC_FL_PUNCH_HOLE;
 	else
 		mode |= FALLOC_FL_ZERO_RANGE;
+	size = (uint64_t)range.num_sectors << SECTOR_SHIFT;
 	req->off = range.sector << SECTOR_SHIFT;
 	if (req->type == VIRTIO_BLK_T_WRITE_ZEROES)
-		req->zeroes = (uint64_t)range.num_sectors << SECTOR_SHIFT;
+		req->zeroes = size;
 	sqe = get_sqe(blk);
-	io_uring_prep_fallocate(sqe, blk->fd, mode, req->off,
-				(uint64_t)range.num_sectors << SECTOR_SHIFT);
+	io_uring_prep_fallocate(sqe, blk->fd, mode, req->off, size);
 	io_uring_sqe_set_data(sqe, req);
 	return -1;
 }

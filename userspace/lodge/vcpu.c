@@ -3,6 +3,7 @@
  * A vCPU: its first state, its thread, and the run loop, which does two
  * things (ports and memory) and ends the machine, in words, on all others.
  */
+#include <asm/processor-flags.h>
 #include <errno.h>
 #include <linux/kvm.h>
 #include <signal.h>
@@ -18,13 +19,9 @@
 #include "sandbox.h"
 #include "term.h"
 #include "util.h"
+#include "walk.h"
 
-#define CR0_PE			(1u << 0)
-#define CR0_ET			(1u << 4)
-#define CR0_PG			(1u << 31)
-#define CR4_PAE			(1u << 5)
 #define EFER_LME		(1u << 8)
-#define EFER_LMA		(1u << 10)
 #define MSR_MTRR_DEF_TYPE	0x2ff
 #define MTRR_ENABLE_WB		(1u << 11 | 6)
 #define MSR_MISC_ENABLE		0x1a0
@@ -151,11 +148,11 @@ void vcpu_set_boot_state(struct vcpu *vcpu, const struct boot_entry *entry)
 	sregs.gdt.limit = 4 * 8 - 1;
 	sregs.idt.base = 0;
 	sregs.idt.limit = 0;
-	sregs.cr0 = CR0_PE | CR0_ET;
+	sregs.cr0 = X86_CR0_PE | X86_CR0_ET;
 	if (entry->long_mode) {
-		sregs.cr0 |= CR0_PG;
+		sregs.cr0 |= X86_CR0_PG;
 		sregs.cr3 = BOOT_PAGES_ADDR;
-		sregs.cr4 = CR4_PAE;
+		sregs.cr4 = X86_CR4_PAE;
 		sregs.efer = EFER_LME | EFER_LMA;
 		regs.rsi = entry->info;
 	} else {

@@ -14,7 +14,6 @@
 #include "mem.h"
 #include "walk.h"
 
-#define EFER_LMA	(1u << 10)
 #define ENTRY_P		(1u << 0)
 #define ENTRY_PS	(1u << 7)
 #define ADDRESS		0x000ffffffffff000ull

@@ -5,6 +5,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#define EFER_LMA	(1u << 10)	/* the vCPU is in long mode */
+
 struct kvm_sregs;
 struct mem;
 

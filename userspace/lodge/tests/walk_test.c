@@ -8,7 +8,6 @@
 #include "tap.h"
 #include "walk.h"
 
-#define LMA		(1u << 10)
 #define USER		7	/* present, writable, the user's */
 #define LARGE		(USER | 0x80)
 
@@ -32,7 +31,7 @@ static uint64_t of(uint64_t addr, uint64_t cr4, uint64_t efer, uint64_t cr3)
 
 static uint64_t of_long(uint64_t addr)
 {
-	return of(addr, X86_CR4_PAE | X86_CR4_SMAP, LMA, TABLE(0) | 0xfff);
+	return of(addr, X86_CR4_PAE | X86_CR4_SMAP, EFER_LMA, TABLE(0) | 0xfff);
 }
 
 static void no_paging(void)
@@ -66,7 +65,7 @@ static void long_mode(void)
 	check(of_long(0x1008080605123) == ~0ull, "not canonical either");
 	tables[4][0] = TABLE(0) | USER;
 	tables[4][1] = TABLE(0) | USER;
-	check(of(0x1008080605123, X86_CR4_PAE | X86_CR4_LA57, LMA, TABLE(4)) == 0x7654321123,
+	check(of(0x1008080605123, X86_CR4_PAE | X86_CR4_LA57, EFER_LMA, TABLE(4)) == 0x7654321123,
 	      "five levels");
 	tables[2][3] = (TABLE(7) + 4096) | USER;
 	check(of_long(0x8080605123) == ~0ull, "a table beyond RAM");
