@@ -58,6 +58,30 @@ static inline void group_begin(void)
 	OK(mkdir(GROUP, 0700));
 }
 
+/*
+ * Nothing of the group is left, up to @most bytes, within ten seconds: what RCU holds comes
+ * later than the last close. What the CPUs have charged in advance (256 KiB on each) and
+ * pages of files go first, since the group may have none.
+ */
+static inline void group_empty(long most)
+{
+	long left = 0;
+	int i;
+
+	for (i = 0; i < 100; i++) {
+		OK(group_put(GROUP "/memory.high", "%ld", 0));
+		left = group_get("memory.current", NULL);
+		if (left < most)
+			break;
+		usleep(100000);
+	}
+	CHECK(left < most, "%ld bytes are charged still: kernel %ld, slab %ld, percpu %ld, anon %ld, file %ld",
+	      left, group_get("memory.stat", "\nkernel "), group_get("memory.stat", "\nslab "),
+	      group_get("memory.stat", "\npercpu "), group_get("memory.stat", "anon "),
+	      group_get("memory.stat", "\nfile "));
+	test_note("%ld kB are charged at the end", left / 1024);
+}
+
 static inline void group_end(void)
 {
 	int i;

@@ -147,7 +147,7 @@ static void group(uint32_t flags, bool swapped, bool kills)
 {
 	struct child c[2];
 	int swap = -1, killed, log, i;
-	long left = 0, events;
+	long events;
 
 	need_pool();
 	if (swapped)
@@ -164,13 +164,7 @@ static void group(uint32_t flags, bool swapped, bool kills)
 	CHECK_EQ(events, killed);
 	/* One alone has all that it needs. */
 	CHECK_EQ(killed, kills);
-	for (i = 0; i < 100; i++) {
-		left = group_get("memory.current", NULL);
-		if (left < (long)MiB)
-			break;
-		usleep(100000);
-	}
-	CHECK(left < (long)MiB, "%ld bytes are charged still", left);
+	group_empty(MiB);
 	group_end();
 	swap_end(swap);
 }
