@@ -161,7 +161,7 @@ void irq_msi_route(struct vm *vm, unsigned int gsi, uint64_t addr,
 		   uint32_t data)
 {
 	struct irq_chip *irq = vm->irq;
-	struct kvm_irq_routing_entry *e;
+	struct kvm_irq_routing_entry *e, before;
 	struct kvm_irq_routing_entry route = {
 		.gsi = gsi,
 		.type = KVM_IRQ_ROUTING_MSI,
@@ -171,20 +171,28 @@ void irq_msi_route(struct vm *vm, unsigned int gsi, uint64_t addr,
 			.data = data,
 		},
 	};
+	int err;
 
 	pthread_mutex_lock(&irq->lock);
 	e = find_msi(irq, gsi);
+	before = *e;
 	if (memcmp(e, &route, sizeof(route))) {
 		*e = route;
 		/*
 		 * A guest may write any message; one that the kernel will
 		 * not route is lost, as on a machine where nobody claims it.
 		 */
-		if (ioctl(vm->fd, KVM_SET_GSI_ROUTING, irq->table)) {
+		err = ioctl(vm->fd, KVM_SET_GSI_ROUTING, irq->table) ? errno : 0;
+		if (err == EINVAL) {
 			e->u.msi.address_lo = LAPIC_BASE;
 			e->u.msi.address_hi = 0;
 			e->u.msi.data = 0;
 			commit(vm);
+		} else if (err) {
+			/* The next write of the vector is another chance. */
+			warn("cannot route an interrupt: %s", strerror(err));
+			*e = before;
+			irq->table->nr -= !before.type;
 		}
 	}
 	pthread_mutex_unlock(&irq->lock);

@@ -45,8 +45,7 @@ static void tell(struct pci_dev *dev, struct msix_sink *sink)
 {
 	int fd = -1;
 
-	if (sink->vector < dev->nvectors &&
-	    !masked(dev, &dev->vector[sink->vector]))
+	if (sink->vector < dev->nvectors && dev->vector[sink->vector].live)
 		fd = dev->vector[sink->vector].efd;
 	if (fd != sink->fd)
 		sink->route(sink, fd);
@@ -58,7 +57,8 @@ static void vector_changed(struct pci_dev *dev, struct msix_vector *v)
 {
 	struct msix_sink *sink;
 
-	if (!masked(dev, v)) {
+	v->live = !masked(dev, v);
+	if (v->live) {
 		if (v->efd < 0) {
 			v->efd = event_create();
 			v->gsi = irq_msi_add(dev->vm, v->efd);
@@ -202,10 +202,11 @@ bool msix_raise(struct pci_dev *dev, uint16_t vector)
 		return true;	/* the guest wants no interrupt from this */
 	v = &dev->vector[vector];
 	pthread_mutex_lock(&dev->msix_lock);
-	if (masked(dev, v))
-		v->pending = true;
-	else
+	/* Not what the registers say: one that is being unmasked may have no route yet. */
+	if (v->live)
 		event_signal(v->efd);
+	else
+		v->pending = true;
 	pthread_mutex_unlock(&dev->msix_lock);
 	return true;
 }

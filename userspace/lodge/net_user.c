@@ -201,8 +201,11 @@ static bool listening(const struct net_user *u)
 		dev->queue[NET_RX(0)].vq.enabled;
 }
 
-/* Whole frames among what came; 0 if the guest has no room for the next, or -1. */
-static int give_frames(struct net_user *u)
+/*
+ * Whole frames among what came, to the guest or, unless it is @heard, to nobody; 0 if the
+ * guest has no room for the next, or -1.
+ */
+static int give_frames(struct net_user *u, bool heard)
 {
 	size_t at = 0;
 	int ret = 1;
@@ -218,8 +221,7 @@ static int give_frames(struct net_user *u)
 		}
 		if (u->in_len - at - PREFIX < len)
 			break;
-		/* Nobody hears what comes before the driver is there. */
-		if (listening(u))
+		if (heard)
 			ret = give_frame(u, u->in_buf + at + PREFIX, len);
 		if (ret)
 			at += PREFIX + len;
@@ -232,7 +234,8 @@ static int give_frames(struct net_user *u)
 static void receive(struct net_user *u)
 {
 	struct virtio_dev *dev = &u->net.dev;
-	int ret = give_frames(u);
+	/* Nobody hears what comes before the driver is there. */
+	int ret = give_frames(u, listening(u));
 
 	virtio_signal(dev, NET_RX(0));
 	if (ret < 0)
@@ -292,11 +295,13 @@ static void user_kick(struct net *net, unsigned int q)
 		receive(u);
 }
 
-/* Frames that wait for room are nobody's now. */
+/* Frames that wait for room are nobody's now: they may have filled the buffer. */
 static void user_stop(struct net *net)
 {
 	struct net_user *u = container_of(net, struct net_user, net);
 
+	if (!u->down)
+		give_frames(u, false);
 	if (u->blocked && !u->down)
 		loop_add(&net->dev.vm->loop, &u->in);
 	u->blocked = false;
@@ -392,11 +397,14 @@ failed:
 void net_user_open(int to, struct device_files *files)
 {
 	int sock[2], said[2], err;
+	/* As much as may be: what passt finds no room for is lost, half a frame perhaps. */
+	const int most = 1 << 30;
 	pid_t pid;
 
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sock) ||
 	    pipe2(said, O_CLOEXEC))
 		die("cannot make a socket for passt: %s", strerror(errno));
+	setsockopt(sock[1], SOL_SOCKET, SO_SNDBUF, &most, sizeof(most));
 	pid = fork();
 	if (pid < 0)
 		die("cannot start passt: %s", strerror(errno));

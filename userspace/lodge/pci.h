@@ -33,6 +33,7 @@ struct pci_bar {
 /* One MSI-X vector: what the guest wrote, and how it is raised. */
 struct msix_vector {
 	uint32_t entry[4];	/* address low and high, data, control */
+	bool live;		/* not masked, and routed */
 	bool pending;
 	int efd;		/* -1 until the vector is first unmasked */
 	int gsi;

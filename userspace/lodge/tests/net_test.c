@@ -247,6 +247,27 @@ static void test_receive(void)
 	      "what came before the driver is lost");
 }
 
+/* As much waits as the device ever takes, and the driver goes away. */
+static void test_backlog(struct net *net)
+{
+	unsigned int i;
+
+	start(1, MODERN, 2);
+	/* It sees all of them at once. */
+	pthread_mutex_lock(&net->dev.lock);
+	for (i = 0; i < 3; i++)
+		arrive(65535);
+	pthread_mutex_unlock(&net->dev.lock);
+	usleep(100000);
+	check(used(RX)->idx == 0 && get(CONFIG + 6, 2), "many frames wait for a buffer");
+	start(1, MODERN | MERGE, 2);
+	usleep(100000);
+	post(0, 0, 2048);
+	arrive(50);
+	check(wait_used(RX, 1) && used(RX)->ring[0].len == NET_HEADER + 50,
+	      "the next driver gets none of them, but what comes then");
+}
+
 static void test_hostile(void)
 {
 	unsigned int i;
@@ -448,6 +469,7 @@ int main(void)
 					.queues = 1 };
 	struct device_files files = { .count = 1, .child = -1 };
 	char why[WHY_SIZE];
+	struct net *net;
 	int fds[2];
 	pthread_t thread;
 
@@ -461,12 +483,14 @@ int main(void)
 		return 1;
 	wire = fds[1];
 	files.fd[0] = fds[0];
-	check(net_stream_create(&vm, &cfg, &files, why), "a network");
+	net = net_stream_create(&vm, &cfg, &files, why);
+	check(net, "a network");
 	net_add(&vm, &several, &cfg, 0);
 	pthread_create(&thread, NULL, io_thread, &vm.loop);
 	test_offer();
 	test_transmit();
 	test_receive();
+	test_backlog(net);
 	test_hostile();
 	test_control(&several);
 	test_end();
