@@ -116,12 +116,26 @@ mkdir -p www
 head -c 3000000 /dev/urandom >www/file
 want=$(md5sum <www/file | cut -d ' ' -f 1)
 httpd -p 8080 -h www
-boot c user --net user --vsock 7
+boot c user --net user,tcp=2222:22,udp=0.0.0.0/5300-5301,tcp=::1/2223:22 --vsock 7
 soon has c ready
 has c 'leased 10.1.0'
 point $? "a guest gets its address by DHCP, from passt"
 [ "$(sum c got)" = "$want" ] && [ "$(sum c again)" = "$want" ]
 point $? "and fetches a file from the host"
+listening() { # listening ADDRESS...: that is where there are these ports
+	[ "$(netstat -ltun | awk '/:(222[23]|530[01]) / { print $4 }' | sort)" = \
+		"$(printf '%s\n' "$@" | sort)" ]
+}
+listening 127.0.0.1:2222 ::1:2223 0.0.0.0:5300 0.0.0.0:5301
+point $? "ports of the host's are the guest's: on the loopback, or where it was said"
+mkfifo silence
+exec 7<>silence
+forwarded() {
+	timeout 60 nc 127.0.0.1 2222 <&7 >back 2>&1
+	cmp -s www/file back
+}
+soon forwarded
+point $? "and who connects to one of them talks to the guest"
 head -c 100000 www/file >part
 echoed() {
 	vsock send 7 1234 <part >back 2>said && cmp -s part back
@@ -143,6 +157,7 @@ gone() { ! running passt >/dev/null; }
 soon gone
 point $? "passt ends with a machine that is killed"
 mv /bin/passt /bin/passt.avx2 /tmp 2>/dev/null
+refused "a port for what has no passt" "are for user" --net tap=tz,tcp=22
 refused "a machine without passt says so" "is the package passt installed" --net user
 # Of one that was killed its socket is, until somebody looks.
 lodge ps >/dev/null

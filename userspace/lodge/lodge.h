@@ -68,6 +68,8 @@
 #define MAX_DISKS		24
 #define MAX_NETS		8
 #define MAX_FOLDERS		8
+#define NET_MAX_FORWARDS 16
+#define FORWARD_SIZE	80	/* of one, with its end */
 #define NET_MAX_PAIRS		8
 #define DEVICE_ID_SIZE		21	/* a disk's serial number, and a zero */
 
@@ -102,6 +104,9 @@ struct net_config {
 	bool has_mac;
 	uint8_t mac[6];
 	unsigned int queues;	/* pairs */
+	/* Ports of the host's that passt listens on: "tcp=" or "udp=", and which. */
+	const char *forward[NET_MAX_FORWARDS];
+	unsigned int nforwards;
 	char id[DEVICE_ID_SIZE];
 };
 

@@ -172,7 +172,7 @@ void net_open(const struct net_config *cfg, int err, struct device_files *files)
 	if (cfg->tap)
 		net_tap_open(cfg, files);
 	else
-		net_user_open(err, files);
+		net_user_open(cfg, err, files);
 }
 
 /**

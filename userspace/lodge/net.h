@@ -59,7 +59,7 @@ unsigned int net_control_queue(const struct net *net);
 void net_tap_open(const struct net_config *cfg, struct device_files *files);
 struct net *net_tap_create(struct vm *vm, const struct net_config *cfg,
 			   const struct device_files *files, char *why);
-void net_user_open(int to, struct device_files *files);
+void net_user_open(const struct net_config *cfg, int to, struct device_files *files);
 struct net *net_stream_create(struct vm *vm, const struct net_config *cfg,
 			      const struct device_files *files, char *why);
 

@@ -2,6 +2,7 @@
 /*
  * --net: what the words behind it mean.
  */
+#include <arpa/inet.h>
 #include <net/if.h>
 #include <stdio.h>
 #include <string.h>
@@ -46,6 +47,62 @@ static int fail(char *err, size_t size, const char *what)
 	return -1;
 }
 
+/* "22" or "8000-8010": so many ports; 0 if it is none. */
+static unsigned int ports(char *s)
+{
+	char *last = strchr(s, '-');
+	unsigned long from, to;
+
+	if (last)
+		*last++ = 0;
+	else
+		last = s;
+	/* passt takes 0x and 0 for what they are in C; nobody means that. */
+	if (s[strspn(s, "0123456789")] || last[strspn(last, "0123456789")] ||
+	    *s == '0' || *last == '0' || parse_uint(s, 65535, &from) ||
+	    parse_uint(last, 65535, &to) || to < from)
+		return 0;
+	return to - from + 1;
+}
+
+/* [ADDRESS/]PORTS[:PORTS], as many of the guest's as of the host's. */
+static bool is_forward(const char *text)
+{
+	char copy[FORWARD_SIZE], *host = copy, *guest;
+	struct in6_addr addr;
+	unsigned int n;
+
+	if (strlen(text) >= sizeof(copy))
+		return false;
+	strcpy(copy, text);
+	if (strchr(copy, '/')) {
+		char *address = strsep(&host, "/");
+
+		if (inet_pton(AF_INET, address, &addr) != 1 &&
+		    inet_pton(AF_INET6, address, &addr) != 1)
+			return false;
+	}
+	guest = strchr(host, ':');
+	if (guest)
+		*guest++ = 0;
+	n = ports(host);
+	return n && (!guest || ports(guest) == n);
+}
+
+static int take_forward(struct net_config *net, char *word, char *err, size_t size)
+{
+	if (net->tap)
+		return fail(err, size, "tcp= and udp= are for user");
+	if (!is_forward(word + 4))
+		return fail(err, size, "tcp= and udp= want [ADDRESS/]PORT[-PORT][:PORT[-PORT]], such as 2222:22");
+	if (net->nforwards == NET_MAX_FORWARDS)
+		return fail(err, size, "there can be 16 of tcp= and udp= at most");
+	net->forward[net->nforwards++] = word;
+	return 0;
+}
+
+_Static_assert(NET_MAX_FORWARDS == 16, "as the message says");
+
 static int take(struct net_config *net, char *word, char *err, size_t size)
 {
 	unsigned long n;
@@ -69,7 +126,9 @@ static int take(struct net_config *net, char *word, char *err, size_t size)
 		net->queues = n;
 		return 0;
 	}
-	return fail(err, size, "mac=, queues= and id= are all that can follow");
+	if (!strncmp(word, "tcp=", 4) || !strncmp(word, "udp=", 4))
+		return take_forward(net, word, err, size);
+	return fail(err, size, "mac=, queues=, tcp=, udp= and id= are all that can follow");
 }
 
 _Static_assert(NET_MAX_PAIRS == 8, "as the message says");

@@ -30,6 +30,8 @@
 #define MTU		65520		/* what passt tells by DHCP */
 #define CHILD_FD	3
 #define SAFE_FD		10	/* above what is replaced in the child */
+#define PASST_WORDS	5	/* without forwarded ports */
+#define LOOPBACK	"127.0.0.1/"
 
 struct net_user {
 	struct net net;
@@ -364,15 +366,41 @@ struct net *net_stream_create(struct vm *vm, const struct net_config *cfg,
 	return &u->net;
 }
 
-/* In the child: nothing of the launcher's goes with it but its end of the socket. */
-static void become_passt(int fd, int said, int err)
+/*
+ * passt's words; what they need is kept by the child. A port that is to be reached from
+ * elsewhere has its address; others listen on the loopback, and not, as passt would have it,
+ * on all.
+ */
+static void passt_words(const struct net_config *cfg, const char **argv)
 {
-	char *const argv[] = { (char *)"passt", (char *)"--foreground", (char *)"--quiet",
-			       (char *)"--fd", (char *)"3", NULL };
+	static char listen[NET_MAX_FORWARDS][FORWARD_SIZE + sizeof(LOOPBACK)];
+	unsigned int i;
+
+	*argv++ = "passt";
+	*argv++ = "--foreground";
+	*argv++ = "--quiet";
+	*argv++ = "--fd";
+	*argv++ = "3";
+	for (i = 0; i < cfg->nforwards; i++) {
+		const char *ports = cfg->forward[i] + 4;
+
+		snprintf(listen[i], sizeof(listen[i]), "%s%s",
+			 strchr(ports, '/') ? "" : LOOPBACK, ports);
+		*argv++ = *cfg->forward[i] == 't' ? "--tcp-ports" : "--udp-ports";
+		*argv++ = listen[i];
+	}
+	*argv = NULL;
+}
+
+/* In the child: nothing of the launcher's goes with it but its end of the socket. */
+static void become_passt(const struct net_config *cfg, int fd, int said, int err)
+{
+	const char *argv[PASST_WORDS + 2 * NET_MAX_FORWARDS + 1];
 	int null = open("/dev/null", O_RDWR);
 
 	/* Not to hear what is for the terminal; it ends with its socket. */
 	setsid();
+	passt_words(cfg, argv);
 	signal(SIGPIPE, SIG_DFL);
 	signal(SIGCHLD, SIG_DFL);
 	/* --user: who the machine will be it is at once. */
@@ -386,7 +414,7 @@ static void become_passt(int fd, int said, int err)
 	    dup2(said, CHILD_FD + 1) >= 0 && dup2(fd, CHILD_FD) >= 0 &&
 	    fcntl(CHILD_FD + 1, F_SETFD, FD_CLOEXEC) >= 0 &&
 	    !close_range(CHILD_FD + 2, ~0U, 0))
-		execvp(argv[0], argv);
+		execvp(argv[0], (char **)argv);
 	said = CHILD_FD + 1;
 failed:
 	(void)!write(said, &errno, sizeof(errno));
@@ -394,7 +422,7 @@ failed:
 }
 
 /** net_user_open() - passt, a child that complains @to there, behind a socket; or die. */
-void net_user_open(int to, struct device_files *files)
+void net_user_open(const struct net_config *cfg, int to, struct device_files *files)
 {
 	int sock[2], said[2], err;
 	/* As much as may be: what passt finds no room for is lost, half a frame perhaps. */
@@ -409,7 +437,7 @@ void net_user_open(int to, struct device_files *files)
 	if (pid < 0)
 		die("cannot start passt: %s", strerror(errno));
 	if (!pid)
-		become_passt(sock[1], said[1], to);
+		become_passt(cfg, sock[1], said[1], to);
 	files->child = syscall(SYS_pidfd_open, pid, 0);
 	/* Nobody waits for it: the loop has no time for that. */
 	signal(SIGCHLD, SIG_IGN);

@@ -133,6 +133,10 @@ static void test_run(void)
 	      cfg.net[0].has_mac && cfg.net[0].mac[1] == 0xa && cfg.net[0].mac[5] == 0xff &&
 	      !cfg.net[1].tap && !cfg.net[1].has_mac && cfg.net[1].queues == 1 &&
 	      cfg.net[2].has_mac, "as they were asked for");
+	check(parse("run --kernel k --net user,tcp=2222:22,udp=0.0.0.0/5353,id=n,tcp=::1/8000-8010:9000-9010") ==
+	      OPTIONS_RUN && cfg.net[0].nforwards == 3 &&
+	      !strcmp(cfg.net[0].forward[1], "udp=0.0.0.0/5353") && !strcmp(cfg.net[0].id, "n"),
+	      "ports of the host's");
 	check(parse("--help") == OPTIONS_HELP, "--help");
 	check(parse("run -h") == OPTIONS_HELP, "run -h");
 	check(parse("--version") == OPTIONS_VERSION, "--version");
@@ -220,6 +224,16 @@ static void test_errors(void)
 		"run --kernel k --net user,mac=02:00:00:00:00:01:02",
 		"run --kernel k --net user,mac=03:00:00:00:00:01",
 		"run --kernel k --net user,mac=00:00:00:00:00:00",
+		"run --kernel k --net tap=a,tcp=22", "run --kernel k --net user,tcp=",
+		"run --kernel k --net user,tcp=0", "run --kernel k --net user,udp=65536",
+		"run --kernel k --net user,tcp=022", "run --kernel k --net user,tcp=0x16",
+		"run --kernel k --net user,tcp=22:", "run --kernel k --net user,tcp=22:22:22",
+		"run --kernel k --net user,tcp=10-9", "run --kernel k --net user,tcp=1-3:1-2",
+		"run --kernel k --net user,tcp=/22", "run --kernel k --net user,tcp=host/22",
+		"run --kernel k --net user,tcp=127.0.0.1/", "run --kernel k --net user,tcp=1/2/3",
+		"run --kernel k --net user,tcp=-", "run --kernel k --net user,tcp=1-2-3",
+		"run --kernel k --net user,tcp=all", "run --kernel k --net user,tcp=~22",
+		"run --kernel k --net user,tcp=1111111111111111111111111111111111111111111111111111111111111111111111111111111111/22",
 		"run --kernel k --net user,mac=02:00:00:00:00:01 --net tap=b,mac=02:00:00:00:00:01",
 		"run --kernel k --vsock 2", "run --kernel k --vsock 4294967295",
 		"run --kernel k --vsock x",
