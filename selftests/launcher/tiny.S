@@ -100,11 +100,26 @@ clock:					/* the century is 0x20 for a while */
 
 debugged:				/* counts until it is told to end */
 	mov	$stack, %esp
+	mov	$handler, %eax
+	mov	%ax, gate
+	shr	$16, %eax
+	mov	%ax, gate + 6
+	lgdt	gdtr
+	lidt	idtr
 1:	call	count
 	cmpl	$0, ending
 	je	1b
 	mov	$43, %al
 	jmp	done
+
+	.globl	trap			/* where a debugger may put it: a trap of its own */
+trap:
+	int3
+	jmp	1b
+
+handler:
+	incl	traps
+	iret
 
 	.globl	count, counted
 count:
@@ -117,8 +132,24 @@ no_table:
 	.word	0
 	.long	0
 
+gdtr:
+	.word	23
+	.long	gdt
+idtr:
+	.word	31
+	.long	idt
+
 	.data
-	.globl	counter, ending
+	.balign	8
+gdt:					/* code is at 0x10, as in PVH */
+	.quad	0, 0, 0x00cf9b000000ffff
+idt:
+	.quad	0, 0, 0
+gate:
+	.word	0, 0x10, 0x8e00, 0
+	.globl	counter, ending, traps
+traps:
+	.long	0
 counter:
 	.long	0
 ending:

@@ -121,7 +121,8 @@ void debug_hit(struct vcpu *vcpu)
 		goto out;
 	if (vcpu->run->debug.arch.exception == TRAP_BP &&
 	    (!translate(vcpu, vcpu->run->debug.arch.pc, &gpa) || soft_at(gpa) < 0)) {
-		arm(vcpu, false, KVM_GUESTDBG_INJECT_BP);
+		/* A step goes on behind the guest's handler, where IRET brings TF back. */
+		arm(vcpu, vcpu->stepping, KVM_GUESTDBG_INJECT_BP);
 		goto out;
 	}
 	vcpu->hit = true;
@@ -248,7 +249,8 @@ void debug_resume(struct vm *vm, const uint8_t *action)
 	for (i = 0; i < vm->cfg->cpus; i++) {
 		vm->vcpu[i].hit = false;
 		vm->vcpu[i].held = action[i] == DEBUG_HOLD;
-		arm(&vm->vcpu[i], action[i] == DEBUG_STEP, 0);
+		vm->vcpu[i].stepping = action[i] == DEBUG_STEP;
+		arm(&vm->vcpu[i], vm->vcpu[i].stepping, 0);
 	}
 	pthread_mutex_unlock(&dbg.lock);
 	vcpus_resume(vm);

@@ -175,6 +175,7 @@ struct vcpu {
 	atomic_bool held;	/* by a debugger: it rests, whatever the others do */
 	atomic_uint turn;	/* odd while it is at a device */
 	bool hit;		/* it has come to a breakpoint, or made its step */
+	bool stepping;		/* one instruction is all that it is to do */
 	pthread_t thread;
 };
 
