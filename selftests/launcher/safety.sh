@@ -70,8 +70,11 @@ ip route add default via 10.1.0.253
 head -c 1048576 /dev/zero >disk
 chmod 600 disk
 cp disk two
-machine root --cpus 2 --disk disk --balloon 16M
+machine root --cpus 2 --disk disk --balloon 16M --output fd:8 8>output 9</etc/passwd
 point $? "a machine of root's"
+open_files=$(readlink "/proc/$pid"/fd/*)
+echo "$open_files" | grep -q '/output$' && ! echo "$open_files" | grep -q passwd
+point $? "of what was open before only what an option names is"
 set -- "/proc/$pid"/task/*
 [ $# = 3 ] && all_have Seccomp 2
 point $? "each thread has a filter"

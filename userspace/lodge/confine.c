@@ -12,6 +12,7 @@
  * but for the control socket, by who started the machine and still is the same. A kernel without it is
  * one bar less: the filters (filters.c) let nothing be opened, either.
  */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
@@ -192,6 +193,43 @@ static void leave_files(const char *dir)
 	close(fd);
 }
 
+/* Does an option name this descriptor? */
+static bool is_named(const struct config *cfg, int fd)
+{
+	const char *const words[] = { cfg->console, cfg->output, cfg->log, cfg->balloon.control };
+	unsigned long n;
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(words); i++)
+		if (words[i] && !strncmp(words[i], "fd:", 3) &&
+		    !parse_uint(words[i] + 3, INT32_MAX, &n) && n == (unsigned long)fd)
+			return true;
+	return false;
+}
+
+/*
+ * What whoever started it has left open, and nobody asked for. Those are without
+ * FD_CLOEXEC, or they would not have come; all of the process's own have it.
+ */
+static void close_inherited(const struct config *cfg)
+{
+	DIR *dir = opendir("/proc/self/fd");
+	struct dirent *e;
+
+	if (!dir) {
+		warn("what was left open stays open: cannot read /proc/self/fd: %s",
+		     strerror(errno));
+		return;
+	}
+	while ((e = readdir(dir))) {
+		int fd = atoi(e->d_name), flags = fd > STDERR_FILENO ? fcntl(fd, F_GETFD) : -1;
+
+		if (flags >= 0 && !(flags & FD_CLOEXEC) && !is_named(cfg, fd))
+			close(fd);
+	}
+	closedir(dir);
+}
+
 /**
  * confine_end() - all that is needed is there, and nothing more can be had, or die
  * @cfg: what is wanted
@@ -202,6 +240,7 @@ void confine_end(const struct config *cfg)
 {
 	char dir[128];
 
+	close_inherited(cfg);
 	drop_capabilities();
 	leave_files(!cfg->user && control_dir(dir, sizeof(dir), false) ? dir : NULL);
 }
