@@ -116,17 +116,17 @@ mkdir -p www
 head -c 3000000 /dev/urandom >www/file
 want=$(md5sum <www/file | cut -d ' ' -f 1)
 httpd -p 8080 -h www
-boot c user --net user,tcp=2222:22,udp=0.0.0.0/5300-5301,tcp=::1/2223:22 --vsock 7
+boot c user --net user,tcp=2222:22,udp=0.0.0.0/5300-5301 --vsock 7
 soon has c ready
 has c 'leased 10.1.0'
 point $? "a guest gets its address by DHCP, from passt"
 [ "$(sum c got)" = "$want" ] && [ "$(sum c again)" = "$want" ]
 point $? "and fetches a file from the host"
 listening() { # listening ADDRESS...: that is where there are these ports
-	[ "$(netstat -ltun | awk '/:(222[23]|530[01]) / { print $4 }' | sort)" = \
+	[ "$(netstat -ltun | awk '/:(2222|530[01]) / { print $4 }' | sort)" = \
 		"$(printf '%s\n' "$@" | sort)" ]
 }
-listening 127.0.0.1:2222 ::1:2223 0.0.0.0:5300 0.0.0.0:5301
+listening 127.0.0.1:2222 0.0.0.0:5300 0.0.0.0:5301
 point $? "ports of the host's are the guest's: on the loopback, or where it was said"
 mkfifo silence
 exec 7<>silence

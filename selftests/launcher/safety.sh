@@ -72,7 +72,7 @@ chmod 600 disk
 cp disk two
 machine root --cpus 2 --disk disk --balloon 16M --output fd:8 8>output 9</etc/passwd
 point $? "a machine of root's"
-open_files=$(readlink "/proc/$pid"/fd/*)
+open_files=$(for fd in "/proc/$pid"/fd/*; do readlink "$fd"; done)
 echo "$open_files" | grep -q '/output$' && ! echo "$open_files" | grep -q passwd
 point $? "of what was open before only what an option names is"
 set -- "/proc/$pid"/task/*

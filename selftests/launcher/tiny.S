@@ -115,6 +115,8 @@ debugged:				/* counts until it is told to end */
 	.globl	trap			/* where a debugger may put it: a trap of its own */
 trap:
 	int3
+	nop
+	nop
 	jmp	1b
 
 handler:

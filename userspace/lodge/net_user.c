@@ -205,7 +205,7 @@ static bool listening(const struct net_user *u)
 
 /*
  * Whole frames among what came, to the guest or, unless it is @heard, to nobody; 0 if the
- * guest has no room for the next, or -1.
+ * guest has no room for the next, -1, or 2 if what follows isn't a frame.
  */
 static int give_frames(struct net_user *u, bool heard)
 {
@@ -218,8 +218,8 @@ static int give_frames(struct net_user *u, bool heard)
 		memcpy(&len, u->in_buf + at, PREFIX);
 		len = ntohl(len);
 		if (len < FRAME_MIN || len > FRAME_MAX) {
-			link_down(u);
-			return 1;
+			ret = 2;
+			break;
 		}
 		if (u->in_len - at - PREFIX < len)
 			break;
@@ -242,6 +242,8 @@ static void receive(struct net_user *u)
 	virtio_signal(dev, NET_RX(0));
 	if (ret < 0)
 		virtio_broken(dev, "the network's receive queue is malformed");
+	if (ret == 2)
+		link_down(u);
 	if (u->down || !ret == u->blocked)
 		return;
 	u->blocked = !ret;
@@ -297,7 +299,10 @@ static void user_kick(struct net *net, unsigned int q)
 		receive(u);
 }
 
-/* Frames that wait for room are nobody's now: they may have filled the buffer. */
+/*
+ * Frames that wait for room are nobody's now: they may have filled the buffer. What isn't a
+ * frame stays, for the loop to find: this may be a vCPU's thread.
+ */
 static void user_stop(struct net *net)
 {
 	struct net_user *u = container_of(net, struct net_user, net);
