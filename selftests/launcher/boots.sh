@@ -524,9 +524,9 @@ stops_parts() {
 	# One step more or less, as processors and emulators have TF take effect.
 	{
 		packet "Z0,$count,1"; packet "P10=$(bytes "$trap")0000000000"; sleep $patience
-		for step in 1 2 3; do
-			packet s; sleep $((2 * patience))
-		done
+		packet s; sleep $((2 * patience))
+		packet s; sleep $((2 * patience))
+		packet s; sleep $((2 * patience))
 		packet p10; packet "m$traps,4"; sleep $patience
 		packet "z0,$count,1"; packet c; sleep $patience
 	} | timeout $((60 * patience)) /work/lodge debug tiny >said
