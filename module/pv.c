@@ -6,8 +6,8 @@
  * an exit, the wall-clock time at its start, the time stolen from a vCPU, a few
  * hypercalls (Documentation/virt/kvm/x86/ in the kernel has their ABI). Offered
  * are clocksource, clocksource2 and the stable bit, nop-io-delay, steal time,
- * PV unhalt, PV send-IPI, poll control and PV sched-yield. Not offered are
- * async page faults, PV EOI and PV TLB flush.
+ * PV TLB flush, PV unhalt, PV send-IPI, poll control and PV sched-yield. Not
+ * offered are async page faults and PV EOI.
  *
  * Guest memory is written by the vCPU's own thread, before it enters: whoever
  * wants a clock page renewed sets LODGE_REQ_CLOCK.
