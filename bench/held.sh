@@ -4,7 +4,7 @@
 # In the host: four guests boot and idle; how much memory the host lacks for it,
 # each second, as "held SECONDS KIB", from when the last one has booted. $1:
 # seconds, the rest: options of the launcher. In /work: lodge, vmlinuz, initrd,
-# distinct.
+# distinct. On KVM the host's ksmd merges, ten times as fast as it does by default.
 
 seconds=$1
 shift
@@ -22,6 +22,10 @@ booted() {
 cd /tmp || exit 1
 # What CPUs keep in lists of their own is not free by the count: let that be little.
 echo 1000000 >/proc/sys/vm/percpu_pagelist_high_fraction
+if [ "$LODGE_NODE" = /dev/kvm ]; then
+	echo 1000 >/sys/kernel/mm/ksm/pages_to_scan
+	echo 1 >/sys/kernel/mm/ksm/run
+fi
 sleep 1
 before=$(free)
 pids=

@@ -10,7 +10,7 @@ import subprocess
 import sys
 
 import profile_of
-from guests import FILLED, JUDGED, Guests
+from guests import FILLED, JUDGED, SECONDS, Guests
 from side import OUT, Side, die, number, ratio, row_names
 
 # What the ratio is aimed to be at or below, and what the figures are.
@@ -78,8 +78,10 @@ def pair_of(row, lodge, kvm):
     """lodge's figure and the one beside it."""
     ours, theirs = (side.guests for side in (lodge, kvm))
     if row == 'held':
-        held = ours['held'].held_at(JUDGED)
-        return held and held - ours['held'].launchers, ours['held'].distinct
+        # It is reached by then, and kept until what differs is counted.
+        held = [ours['held'].held_at(t) for t in (JUDGED, SECONDS)]
+        return (None if None in held else max(held) - ours['held'].launchers,
+                ours['held'].distinct)
     if row == 'balloon-reclaim':
         return ours['give'].reclaim(), theirs['give'].reclaim()
     if row == 'reported':
@@ -191,11 +193,8 @@ def main(given):
         elif side.rows:
             good &= side.run()
         for run, rows in RUNS.items():
-            # An ideal is found in lodge's own guests.
-            wanted = set(chosen) & set(rows)
-            if name == 'kvm':
-                wanted -= {'held'}
-            if wanted and name in names:
+            # An ideal is found in lodge's own guests; ksmd's are for the plot.
+            if set(chosen) & set(rows) and name in names:
                 good &= side.guests[run].run()
             side.guests[run].read()
         if given['PROFILE'] and name in names:

@@ -123,6 +123,7 @@ struct lodge_npt_dirty lodge_layer_used(struct lodge_layer *l, pgoff_t first, un
 		if (top->object)
 			lodge_views_used(top->object->inode.i_mapping, first, nr, &used);
 	up_read(tree);
+	used.still &= ~used.young;
 	return used;
 }
 

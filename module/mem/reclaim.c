@@ -11,8 +11,8 @@
  *
  * Where there is no such bit, the page is taken out of all views, which costs who uses it one
  * fault; what is in none when the hand comes again was not used meanwhile, and goes. That is for
- * pages that the launcher has in its page tables, too, and on processors without
- * accessed bits. A block (block.c) that was used is left whole where only cold pages are wanted; where
+ * pages that the launcher has in its page tables, too, for what system calls have used, and on
+ * processors without accessed bits (``memory.aged``). A block (block.c) that was used is left whole where only cold pages are wanted; where
  * memory is, it is taken out of the views, and its pages are told apart from then on.
  *
  * A page that somebody else holds is left alone, and, without a swap file, one that doesn't
@@ -93,14 +93,21 @@ static struct lodge_npt_dirty look(struct lodge_reclaim *r, struct lodge_layer *
 	l->hand_block = base;
 	used.blind = l->hand_used.blind || (l->hand_used.young && !r->cold);
 	used.young = l->hand_used.young ? U64_MAX : 0;
+	used.still = l->hand_used.still ? U64_MAX : 0;
 	used.huge = true;
 	return used;
 }
 
-/* Whether a page that is in views was used there, and by nobody whom that doesn't tell of. */
+/* Whether a page that is in views was used by guests, and by nobody else. */
 static bool is_young(const struct lodge_npt_dirty *used, unsigned int nr, struct page *page)
 {
 	return !used->blind && used->young >> nr & 1 && (used->huge || !page_mapped(page));
+}
+
+/* Whether it is only in views of guests, who haven't used it. */
+static bool is_old(const struct lodge_npt_dirty *used, unsigned int nr, struct page *page)
+{
+	return !used->blind && used->still >> nr & 1 && !page_mapped(page);
 }
 
 /* Locks what is private in [first, last], and is free at the moment. */
@@ -130,7 +137,7 @@ static void collect(struct lodge_reclaim *r, struct lodge_layer *l, pgoff_t firs
 		}
 		get_page(page);
 		w->seen[w->nr] = seen;
-		w->used[w->nr] = seen ? used.blind || page_mapped(page) :
+		w->used[w->nr] = seen ? !is_old(&used, xas.xa_index - first, page) :
 					!lodge_page_aged(page);
 		w->page[w->nr] = page;
 		w->index[w->nr++] = xas.xa_index;

@@ -479,7 +479,7 @@ struct lodge_npt_dirty lodge_views_written(struct address_space *mapping, pgoff_
  * @mapping: the object's
  * @first: the first page
  * @nr: how many; of more than 64, bit 0 says it of all together
- * @used: what is found is added: @young, @blind
+ * @used: what is found is added: @young, @still, @blind
  *
  * As lodge_views_written(). Page tables of the kernel's aren't asked.
  *

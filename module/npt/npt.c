@@ -178,23 +178,22 @@ static bool clean_leaf(struct walk *w, u64 *ptep, int level)
 static bool age_leaf(struct walk *w, u64 *ptep, int level)
 {
 	struct lodge_npt_dirty *d = w->dirty;
-	gfn_t last;
+	bool all = d->whole || level == 1, young;
+	gfn_t last = level == 1 ? w->next : min(w->end - 1, w->next | (level_pages(level) - 1));
+	u64 bits = d->whole ? 1 : GENMASK_ULL(last - w->mask_base, w->next - w->mask_base);
 
 	d->huge |= level > 1;
-	if (!w->fmt->ad) {
-		d->blind = true;
+	d->blind |= !w->fmt->ad;
+	if (!w->fmt->ad)
 		return false;
-	}
-	if (!d->whole && level > 1) {
-		last = min(w->end - 1, w->next | (level_pages(level) - 1));
-		if (READ_ONCE(*ptep) & w->fmt->accessed)
-			d->young |= GENMASK_ULL(last - w->mask_base, w->next - w->mask_base);
-		return false;
-	}
-	if (!test_and_clear_bit(__ffs64(w->fmt->accessed), (unsigned long *)ptep))
-		return false;
-	d->young |= d->whole ? 1 : BIT_ULL(w->next - w->mask_base);
-	return true;
+	young = READ_ONCE(*ptep) & w->fmt->accessed;
+	if (young && all)
+		clear_bit(__ffs64(w->fmt->accessed), (unsigned long *)ptep);
+	if (young)
+		d->young |= bits;
+	else
+		d->still |= bits;
+	return young && all;
 }
 
 /* Of what is mapped of the range by an entry, from w->next on. */

@@ -588,6 +588,7 @@ static void aged(struct kunit *test)
 	lodge_npt_flush(&w->vm);
 	KUNIT_EXPECT_EQ(test, age_of(w, BASE_GFN, false).young, ad ? BIT_ULL(5) | BIT_ULL(6) : 0);
 	KUNIT_EXPECT_EQ(test, age_of(w, BASE_GFN, false).young, 0);
+	KUNIT_EXPECT_EQ(test, age_of(w, BASE_GFN, false).still, ad ? BIT_ULL(5) | BIT_ULL(6) : 0);
 	KUNIT_EXPECT_EQ(test, age_of(w, BASE_GFN, false).blind, !ad);
 	KUNIT_EXPECT_FALSE(test, age_of(w, BASE_GFN + 64, false).blind);
 	/* TLBs are told when somebody asks for it. */
@@ -597,6 +598,7 @@ static void aged(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, age_of(w, BASE_GFN + 600, false).young, ad ? U64_MAX : 0);
 	KUNIT_EXPECT_EQ(test, age_of(w, BASE_GFN + 512, true).young, ad);
 	KUNIT_EXPECT_EQ(test, age_of(w, BASE_GFN + 512, true).young, 0);
+	KUNIT_EXPECT_EQ(test, age_of(w, BASE_GFN + 600, false).still, ad ? U64_MAX : 0);
 	KUNIT_EXPECT_TRUE(test, age_of(w, BASE_GFN + 512, true).huge);
 	KUNIT_EXPECT_TRUE(test, world_mapped(w, BASE_GFN + 5));
 	KUNIT_EXPECT_TRUE(test, world_mapped(w, BASE_GFN + 512));

@@ -55,6 +55,11 @@ def boots():
     matrix(['pc'], ['off'], [1])
 
 
+def chips():
+    """Each machine with the interrupt chips in each place."""
+    matrix(['pc', 'q35', 'microvm'], ['on', 'split', 'off'], [3])
+
+
 def net_of(kind, number, files):
     """A card that reaches files through QEMU's own network."""
     return ['-netdev', f'user,id=n{number},net=10.0.{number}.0/24,tftp={files}',
