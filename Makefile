@@ -6,7 +6,8 @@
 #   make module     lodge.ko alone: KDIR=headers or KVER=release; KUNIT=1
 #                   takes the tests beside the code in
 #   make run        a guest on lodge, on an emulated host
-#   make test       all test suites, or SUITE='name...'; make soak: long ones
+#   make test       all test suites, or SUITE='name...', of which launcher is a
+#                   group; make soak: long ones
 #   make bench      what they cost beside KVM: SUITE=exits|memory|boot|io SIDE=
 #   make check      what can be said without running anything
 #   make install    the module for KVER, the tools, the udev rule; DESTDIR=
