@@ -18,6 +18,7 @@
 
 #include "boot.h"
 #include "lodge.h"
+#include "progress.h"
 #include "util.h"
 
 #define DEFAULT_APPEND	"console=ttyS0"
@@ -170,6 +171,8 @@ void boot_load(struct vm *vm, struct boot_entry *entry)
 	};
 
 	img.cmdline_len = strlen(img.cmdline);
+	progress_begin(0, "reading %s%s%s", cfg->kernel, cfg->initrd ? " and " : "",
+		       cfg->initrd ?: "");
 	img.fd = open_input(cfg->kernel, &img.size);
 	if (cfg->initrd)
 		img.initrd_fd = open_input(cfg->initrd, &img.initrd_size);
@@ -180,4 +183,5 @@ void boot_load(struct vm *vm, struct boot_entry *entry)
 	close(img.fd);
 	if (img.initrd_fd >= 0)
 		close(img.initrd_fd);
+	progress_end();
 }

@@ -23,6 +23,7 @@
 #include "control.h"
 #include "device.h"
 #include "lodge.h"
+#include "progress.h"
 #include "util.h"
 
 #define STOP_SECONDS	30	/* that a guest has to power off */
@@ -41,7 +42,6 @@ static int connect_to(const char *path)
 	strcpy(addr.sun_path, path);
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (fd >= 0 && !connect(fd, (struct sockaddr *)&addr, sizeof(addr))) {
-		setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
 		setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
 		return fd;
 	}
@@ -53,20 +53,56 @@ static int connect_to(const char *path)
 	return -1;
 }
 
-/* A byte at a time: what follows the line may be a console's. */
-static json_t *answer(int fd)
+static struct timespec seconds_from_now(int seconds)
 {
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	t.tv_sec += seconds;
+	return t;
+}
+
+/* Whether there is something to be read, or the end of it, before that time. */
+static bool comes_until(int fd, const struct timespec *until)
+{
+	struct pollfd p = { .fd = fd, .events = POLLIN };
+	struct timespec now;
+	long left;
+
+	/* progress.c interrupts. */
+	do {
+		clock_gettime(CLOCK_MONOTONIC, &now);
+		left = (until->tv_sec - now.tv_sec) * 1000 +
+		       (until->tv_nsec - now.tv_nsec) / 1000000;
+		if (poll(&p, 1, left > 0 ? left : 0) > 0)
+			return true;
+	} while (left > 0);
+	return false;
+}
+
+/* A byte at a time: what follows the line may be a console's. */
+static json_t *answer(int fd, int seconds)
+{
+	struct timespec until = seconds_from_now(seconds);
 	static char line[ANSWER_MAX];
 	size_t n = 0;
 
-	while (n < sizeof(line) && recv(fd, line + n, 1, 0) == 1)
+	while (n < sizeof(line)) {
+		ssize_t got = recv(fd, line + n, 1, MSG_DONTWAIT);
+
+		if (got < 0 && (errno == EAGAIN || errno == EINTR) && comes_until(fd, &until))
+			continue;
+		if (got != 1)
+			break;
 		if (line[n++] == '\n')
 			return json_loadb(line, n, 0, NULL);
+	}
 	return NULL;
 }
 
 /**
- * machine_ask() - a request, and its answer
+ * machine_ask_for() - a request, and its answer
+ * @seconds: that the answer may take
  * @fd: the machine's
  * @request: let go of
  * @fds: descriptors that go with it
@@ -74,7 +110,7 @@ static json_t *answer(int fd)
  *
  * Return: the answer, or NULL if there is none.
  */
-json_t *machine_ask(int fd, json_t *request, const int *fds, unsigned int nfds)
+json_t *machine_ask_for(int seconds, int fd, json_t *request, const int *fds, unsigned int nfds)
 {
 	union {
 		struct cmsghdr align;
@@ -89,12 +125,24 @@ json_t *machine_ask(int fd, json_t *request, const int *fds, unsigned int nfds)
 	put_fds(&msg, fds, nfds);
 	sent = text && sendmsg(fd, &msg, MSG_NOSIGNAL) == (ssize_t)iov[0].iov_len + 1;
 	free(text);
-	return sent ? answer(fd) : NULL;
+	return sent ? answer(fd, seconds) : NULL;
 }
 
-static json_t *ask(int fd, const char *what)
+/** machine_ask() - the same of a machine that is called @which, which has to answer at once. */
+json_t *machine_ask(int fd, const char *which, json_t *request, const int *fds,
+		    unsigned int nfds)
 {
-	return machine_ask(fd, json_pack("{s:s}", "do", what), NULL, 0);
+	json_t *reply;
+
+	progress_begin(ANSWER_SECONDS, "waiting for %s to answer", which);
+	reply = machine_ask_for(ANSWER_SECONDS, fd, request, fds, nfds);
+	progress_end();
+	return reply;
+}
+
+static json_t *ask(int fd, const char *which, const char *what)
+{
+	return machine_ask(fd, which, json_pack("{s:s}", "do", what), NULL, 0);
 }
 
 static bool is_ok(const json_t *reply)
@@ -132,10 +180,11 @@ static void each_machine(void (*fn)(struct machine *m, void *arg), void *arg)
 		if (len < 6 || strcmp(entry->d_name + len - 5, ".sock"))
 			continue;
 		snprintf(path, sizeof(path), "%s/%s", dir, entry->d_name);
+		entry->d_name[len - 5] = 0;
 		m.fd = connect_to(path);
 		if (m.fd < 0)
 			continue;
-		m.status = ask(m.fd, "status");
+		m.status = ask(m.fd, entry->d_name, "status");
 		if (is_ok(m.status))
 			fn(&m, arg);
 		else
@@ -192,7 +241,7 @@ void machine_must(json_t *reply, const char *which)
 
 static void must(struct machine *m, const char *which, const char *what)
 {
-	json_t *reply = ask(m->fd, what);
+	json_t *reply = ask(m->fd, which, what);
 
 	machine_must(reply, which);
 	json_decref(reply);
@@ -234,24 +283,14 @@ static int list(bool as_json)
 /* Whether it ended within that time: its end of the socket is closed then. */
 static bool ends_within(int fd, int seconds)
 {
-	struct pollfd p = { .fd = fd, .events = POLLIN };
-	struct timespec now, until;
+	struct timespec until = seconds_from_now(seconds);
+	bool ended = false;
 	char buf[64];
 
-	clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_sec += seconds;
-	for (;;) {
-		long left;
-
-		clock_gettime(CLOCK_MONOTONIC, &now);
-		left = (until.tv_sec - now.tv_sec) * 1000 +
-		       (until.tv_nsec - now.tv_nsec) / 1000000;
-		if (poll(&p, 1, left > 0 ? left : 0) > 0 &&
-		    recv(fd, buf, sizeof(buf), MSG_DONTWAIT) <= 0)
-			return true;
-		if (left <= 0)
-			return false;
-	}
+	while (!ended && comes_until(fd, &until))
+		ended = recv(fd, buf, sizeof(buf), MSG_DONTWAIT) <= 0;
+	progress_end();
+	return ended;
 }
 
 static int stop(const char *which, int seconds)
@@ -260,11 +299,13 @@ static int stop(const char *which, int seconds)
 
 	if (seconds) {
 		must(&m, which, "powerdown");
+		progress_begin(seconds, "waiting for %s to power off", which);
 		if (ends_within(m.fd, seconds))
 			return 0;
 		warn("%s didn't power off in %d seconds: it is ended", which, seconds);
 	}
 	must(&m, which, "quit");
+	progress_begin(ANSWER_SECONDS, "waiting for %s to end", which);
 	if (!ends_within(m.fd, ANSWER_SECONDS))
 		die("%s doesn't end; its process is %lld", which, number_of(&m, "pid"));
 	return 0;

@@ -18,7 +18,10 @@ struct machine {
 int client_main(int argc, char *argv[]);
 bool client_knows(const char *word);
 struct machine machine_find(const char *which);
-json_t *machine_ask(int fd, json_t *request, const int *fds, unsigned int nfds);
+json_t *machine_ask_for(int seconds, int fd, json_t *request, const int *fds,
+			unsigned int nfds);
+json_t *machine_ask(int fd, const char *which, json_t *request, const int *fds,
+		    unsigned int nfds);
 void machine_must(json_t *reply, const char *which);
 
 /* device_client.c */

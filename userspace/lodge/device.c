@@ -29,6 +29,7 @@
 #include "device.h"
 #include "hotplug.h"
 #include "net.h"
+#include "progress.h"
 #include "util.h"
 
 #define TICK_MS		100
@@ -330,11 +331,14 @@ struct device *device_create(struct vm *vm, const struct device_spec *spec,
 /** device_start() - a device that the machine is started with, or die. */
 void device_start(struct vm *vm, const struct device_spec *spec)
 {
+	const char *name = spec->fs ? spec->fs->socket : spec->disk ? spec->disk->path :
+			   spec->net->tap ?: "passt";
 	bool remote = spec->fs || (spec->disk && spec->disk->remote);
 	struct device_files files;
 	struct device *d;
 	char why[WHY_SIZE];
 
+	progress_begin(0, remote ? "waiting for the back end at %s" : "opening %s", name);
 	/* Who waits for the end of a daemon's messages must not wait for passt. */
 	device_open(spec, vm->cfg->daemon ? STDOUT_FILENO : STDERR_FILENO, &files);
 	/* A back end may come again when nobody is root here any more. */
@@ -343,6 +347,7 @@ void device_start(struct vm *vm, const struct device_spec *spec)
 	confine_files(false);
 	if (!d)
 		die("%s", why);
+	progress_end();
 }
 
 /**

@@ -13,16 +13,16 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
-#include <sys/socket.h>
-#include <sys/time.h>
 #include <unistd.h>
 
 #include "client.h"
 #include "device.h"
 #include "options.h"
+#include "progress.h"
 #include "util.h"
 
 #define DEL_SECONDS	30	/* that a guest has */
+#define MARGIN_SECONDS	10	/* beside them, for the answer */
 
 static const struct option options[] = {
 	{ "json", no_argument, NULL, 'j' },
@@ -86,9 +86,9 @@ static int add(const char *which, const char *kind, const char *words)
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
 		die("cannot give up new privileges: %s", strerror(errno));
 	device_open(&spec, null, &files);
-	reply = machine_ask(m.fd, json_pack("{s:s, s:s, s:o, s:i}", "do", "device-add", "kind",
-					    kind, "words", absolute(&spec, words), "mtu",
-					    (int)files.mtu), files.fd, files.count);
+	reply = machine_ask(m.fd, which, json_pack("{s:s, s:s, s:o, s:i}", "do", "device-add",
+						   "kind", kind, "words", absolute(&spec, words),
+						   "mtu", (int)files.mtu), files.fd, files.count);
 	machine_must(reply, which);
 	puts(json_string_value(json_object_get(reply, "id")) ?: "-");
 	return 0;
@@ -96,19 +96,22 @@ static int add(const char *which, const char *kind, const char *words)
 
 static int del(const char *which, const char *id, int seconds)
 {
-	struct timeval patience = { .tv_sec = seconds + 10 };
 	struct machine m = machine_find(which);
+	json_t *reply;
 
-	setsockopt(m.fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
-	machine_must(machine_ask(m.fd, json_pack("{s:s, s:s, s:i}", "do", "device-del", "id", id,
-						 "seconds", seconds), NULL, 0), which);
+	progress_begin(seconds, "waiting for %s to let go of %s", which, id);
+	reply = machine_ask_for(seconds + MARGIN_SECONDS, m.fd,
+				json_pack("{s:s, s:s, s:i}", "do", "device-del", "id", id,
+					  "seconds", seconds), NULL, 0);
+	progress_end();
+	machine_must(reply, which);
 	return 0;
 }
 
 static int list(const char *which, bool as_json)
 {
 	struct machine m = machine_find(which);
-	json_t *reply = machine_ask(m.fd, json_pack("{s:s}", "do", "device-list"), NULL, 0);
+	json_t *reply = machine_ask(m.fd, which, json_pack("{s:s}", "do", "device-list"), NULL, 0);
 	json_t *all, *d;
 	size_t i;
 

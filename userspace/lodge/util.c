@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "lodge.h"
+#include "progress.h"
 #include "term.h"
 #include "util.h"
 
@@ -25,6 +26,7 @@ static void vsay(const char *fmt, va_list ap)
 
 	if (n >= (int)sizeof(line))
 		n = sizeof(line) - 1;
+	progress_hide();
 	/* A raw terminal wants its carriage return; a file does not. */
 	dprintf(STDERR_FILENO, "lodge: %.*s%s\n", n, line,
 		term_is_raw() ? "\r" : "");
@@ -46,6 +48,7 @@ void die(const char *fmt, ...)
 	va_list ap;
 
 	term_restore();
+	progress_end();
 	va_start(ap, fmt);
 	vsay(fmt, ap);
 	va_end(ap);
@@ -145,7 +148,10 @@ int open_output(const char *spec)
 			die("%s is not an open file descriptor", spec);
 		return n;
 	}
+	/* A FIFO that nobody reads has who writes wait. */
+	progress_begin(0, "waiting for who reads %s", spec);
 	fd = open(spec, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+	progress_end();
 	if (fd < 0)
 		die("cannot write to %s: %s", spec, strerror(errno));
 	return fd;
