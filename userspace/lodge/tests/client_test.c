@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What a person sees of lodge stop and device del on a terminal. The machine is only
+ * What a person sees of lodge stop, device del and console on a terminal. The machine is only
  * its control socket; each command is a child with a terminal of its own.
  */
 #include <errno.h>
@@ -17,6 +17,7 @@
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <sys/wait.h>
+#include <termios.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -30,11 +31,25 @@
 static char dir[32];
 static int listener;
 static bool obedient;		/* the guest powers off when it is asked to */
+static char keys[64];		/* that came from the console */
+static size_t nkeys;
+static bool attached;
 
 static void say(int fd, const char *text)
 {
 	if (write_all(fd, text, strlen(text)) < 0)
 		die("cannot write");
+}
+
+static void console(int fd)
+{
+	ssize_t n;
+
+	attached = true;
+	say(fd, "hello");
+	while ((n = read(fd, keys + nkeys, sizeof(keys) - 1 - nkeys)) > 0)
+		nkeys += n;
+	attached = false;
 }
 
 /* One connection, a request in one piece. */
@@ -52,6 +67,8 @@ static void *serve(void *arg)
 			say(fd, "{\"ok\":true,\"name\":\"m\",\"pid\":1,\"state\":\"running\"}\n");
 		else
 			say(fd, "{\"ok\":true}\n");
+		if (strstr(line, "console"))
+			console(fd);
 		if (strstr(line, "quit") || (strstr(line, "powerdown") && obedient))
 			break;
 	}
@@ -205,6 +222,20 @@ static void test_del(void)
 	check(cmd.n > 40 && !strcmp(cmd.seen + cmd.n - 5, "    \r"), "and that is all");
 }
 
+static bool is_raw(const struct termios *t)
+{
+	return !(t->c_lflag & (ICANON | ECHO | ISIG));
+}
+
+static bool soon(const bool *flag, bool value)
+{
+	int i;
+
+	for (i = 0; i < 1000 && *(const volatile bool *)flag != value; i++)
+		usleep(10000);
+	return *flag == value;
+}
+
 static int write_one(int argc, char *argv[])
 {
 	return write_all(open_output(argv[argc - 1]), "x", 1) != 1;
@@ -228,11 +259,67 @@ static void test_fifo(void)
 	unlink(path);
 }
 
+/* How each terminal is that nobody has touched. */
+static struct termios untouched(void)
+{
+	struct termios t;
+	int master, slave;
+
+	if (openpty(&master, &slave, NULL, NULL, NULL) || tcgetattr(slave, &t))
+		die("no terminal: %s", strerror(errno));
+	close(master);
+	close(slave);
+	return t;
+}
+
+static void test_console(int sig)
+{
+	struct termios before = untouched(), during, after;
+	char name[64];
+	int held, status;
+
+	nkeys = 0;
+	start(client_main, -1, 80, "console", "m", NULL);
+	if (ptsname_r(cmd.tty, name, sizeof(name)))
+		die("no name");
+	/* It can be looked at when the child has ended. */
+	held = open(name, O_RDWR | O_NOCTTY);
+	check(sees("hello") && strstr(cmd.seen, "attached; Ctrl-A d detaches\r\n"),
+	      "a console, and the way out of it");
+	tcgetattr(held, &during);
+	check(is_raw(&during), "keys are the guest's");
+	if (sig) {
+		kill(cmd.pid, sig);
+	} else {
+		say(cmd.tty, "a\003\001\001d");
+		for (status = 0; status < 1000 && nkeys < 4; status++)
+			usleep(10000);
+		check(attached && !memcmp(keys, "a\003\001d", 4),
+		      "Ctrl-C, too, and Ctrl-A if it's typed twice");
+		say(cmd.tty, "\001");
+		usleep(100000);
+		say(cmd.tty, "dx");
+	}
+	waitpid(cmd.pid, &status, 0);
+	if (sig)
+		check(WIFSIGNALED(status) && WTERMSIG(status) == sig, "signal %d ends it", sig);
+	else
+		check(WIFEXITED(status) && !WEXITSTATUS(status), "Ctrl-A d detaches");
+	tcgetattr(held, &after);
+	check(after.c_lflag == before.c_lflag && after.c_iflag == before.c_iflag &&
+	      after.c_oflag == before.c_oflag, "the terminal is as before");
+	check(soon(&attached, false) && nkeys == (sig ? 0 : 4), "and the machine was told nothing more");
+	close(held);
+	close(cmd.tty);
+}
+
 int main(void)
 {
 	char path[64];
 
 	signal(SIGPIPE, SIG_IGN);
+	signal(SIGTERM, SIG_DFL);
+	signal(SIGHUP, SIG_DFL);
 	strcpy(dir, "/tmp/lodge-client-XXXXXX");
 	if (!mkdtemp(dir) || setenv("LODGE_RUNTIME_DIR", dir, 1))
 		return 1;
@@ -240,6 +327,9 @@ int main(void)
 	test_stop();
 	test_del();
 	test_fifo();
+	test_console(0);
+	test_console(SIGTERM);
+	test_console(SIGHUP);
 	snprintf(path, sizeof(path), "%s/1.sock", dir);
 	unlink(path);
 	rmdir(dir);
