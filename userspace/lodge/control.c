@@ -443,6 +443,7 @@ static void on_connect(void *arg)
 	}
 	c->watch = (struct watch){ fd, on_client, c };
 	c->files.child = -1;
+	c->files.words = -1;
 	c->next = ctl.all;
 	ctl.all = c;
 	loop_add(&ctl.vm->loop, &c->watch);

@@ -37,6 +37,10 @@
 
 static struct watch ticker = { .fd = -1 };
 
+/* Networks that the machine is started with. */
+static struct device_files started[MAX_NETS];
+static unsigned int nstarted;
+
 static uint64_t now_ms(void)
 {
 	struct timespec now;
@@ -152,12 +156,12 @@ struct device_spec device_spec(const struct config *cfg)
 /**
  * device_open() - the files of a device, or die
  * @spec: as the user wants it
- * @err: what gets the messages of a program that is started for it
+ * @err: what gets the messages of a program that is started for it, or -1: they are kept
  * @files: filled in
  */
 void device_open(const struct device_spec *spec, int err, struct device_files *files)
 {
-	*files = (struct device_files){ .child = -1 };
+	*files = (struct device_files){ .child = -1, .words = -1 };
 	if (spec->net) {
 		net_open(spec->net, err, files);
 	} else if (spec->disk && !spec->disk->remote) {
@@ -268,14 +272,19 @@ static int create_disk(struct vm *vm, struct device *d, const struct disk_config
 static int create_net(struct vm *vm, struct device *d, const struct net_config *net,
 		      const struct device_files *files, char *why)
 {
+	char ports[NET_MAX_FORWARDS * (FORWARD_SIZE + 5) + 1] = "";
 	const uint8_t *mac;
+	unsigned int i;
+	size_t n = 0;
 
 	d->dev = net_create(vm, net, files, why);
 	if (!d->dev)
 		return -1;
 	mac = net_of(d)->config.mac;
-	d->what = text("%s%s,mac=%02x:%02x:%02x:%02x:%02x:%02x", net->tap ? "tap=" : "user",
-		       net->tap ?: "", mac[0], mac[1], mac[2], mac[3], mac[4], mac[5]);
+	for (i = 0; i < net->nforwards; i++)
+		n += snprintf(ports + n, sizeof(ports) - n, ",%s", net->forward[i]);
+	d->what = text("%s%s,mac=%02x:%02x:%02x:%02x:%02x:%02x%s", net->tap ? "tap=" : "user",
+		       net->tap ?: "", mac[0], mac[1], mac[2], mac[3], mac[4], mac[5], ports);
 	return 0;
 }
 
@@ -340,7 +349,8 @@ void device_start(struct vm *vm, const struct device_spec *spec)
 
 	progress_begin(0, remote ? "waiting for the back end at %s" : "opening %s", name);
 	/* Who waits for the end of a daemon's messages must not wait for passt. */
-	device_open(spec, vm->cfg->daemon ? STDOUT_FILENO : STDERR_FILENO, &files);
+	device_open(spec, !vm->cfg->daemon ? STDERR_FILENO : vm->cfg->log ? STDOUT_FILENO : -1,
+		    &files);
 	/* A back end may come again when nobody is root here any more. */
 	confine_files(remote);
 	d = device_create(vm, spec, &files, why);
@@ -348,6 +358,26 @@ void device_start(struct vm *vm, const struct device_spec *spec)
 	if (!d)
 		die("%s", why);
 	progress_end();
+	if (spec->net)
+		started[nstarted++] = files;
+}
+
+/**
+ * device_started() - all that was started for devices of a machine is still there
+ * @vm: the machine, which doesn't run yet
+ * @why: that it isn't
+ *
+ * Return: 0 or -1.
+ */
+int device_started(struct vm *vm, char *why)
+{
+	const char *log = vm->cfg->log;
+	unsigned int i;
+
+	for (i = 0; i < nstarted; i++)
+		if (net_lost(&started[i], 0, log ? log : "see above", why))
+			return -1;
+	return 0;
 }
 
 /**

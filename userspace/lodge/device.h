@@ -16,11 +16,14 @@
  * @count: of them
  * @mtu: of the tap
  * @child: a descriptor (pidfd) of who is at the other end of the socket, or -1
+ * @words: a file with what that one has said, or -1 if it could be heard
+ * @doubt: how long it may be before it ends, in ms, if there is reason to think that it will
  */
 struct device_files {
 	int fd[DEVICE_FILES];
 	unsigned int count, mtu;
-	int child;
+	int child, words;
+	unsigned int doubt;
 };
 
 /* One that is to be: what is not NULL. */
@@ -62,6 +65,7 @@ void device_open(const struct device_spec *spec, int err, struct device_files *f
 struct device *device_create(struct vm *vm, const struct device_spec *spec,
 			     const struct device_files *files, char *why);
 void device_start(struct vm *vm, const struct device_spec *spec);
+int device_started(struct vm *vm, char *why);
 int device_remove(struct vm *vm, const char *id, unsigned int seconds,
 		  void (*answer)(void *arg, const char *why), void *arg, char *why);
 unsigned int device_slot(const struct device *d);

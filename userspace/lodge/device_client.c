@@ -6,7 +6,6 @@
  * opened is no business of its.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <getopt.h>
 #include <jansson.h>
 #include <stdio.h>
@@ -17,12 +16,14 @@
 
 #include "client.h"
 #include "device.h"
+#include "net.h"
 #include "options.h"
 #include "progress.h"
 #include "util.h"
 
 #define DEL_SECONDS	30	/* that a guest has */
 #define MARGIN_SECONDS	10	/* beside them, for the answer */
+#define LOST_MS		100	/* that what is started for a device has to fail in */
 
 static const struct option options[] = {
 	{ "json", no_argument, NULL, 'j' },
@@ -69,15 +70,14 @@ static json_t *absolute(const struct device_spec *spec, const char *words)
 static int add(const char *which, const char *kind, const char *words)
 {
 	static struct config cfg;
-	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 	char *copy = strdup(words), why[300];
 	struct device_files files;
 	struct device_spec spec;
 	struct machine m;
 	json_t *reply;
 
-	if (!copy || null < 0)
-		die("cannot begin: %s", strerror(errno));
+	if (!copy)
+		die("out of memory");
 	if (device_option(&cfg, kind, copy, why, sizeof(why)))
 		die("%s", why);
 	spec = device_spec(&cfg);
@@ -85,7 +85,9 @@ static int add(const char *which, const char *kind, const char *words)
 	/* What is started for it is no more than it would be if the machine did that. */
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
 		die("cannot give up new privileges: %s", strerror(errno));
-	device_open(&spec, null, &files);
+	device_open(&spec, -1, &files);
+	if (net_lost(&files, LOST_MS, "nobody knows why", why))
+		die("%s", why);
 	reply = machine_ask(m.fd, which, json_pack("{s:s, s:s, s:o, s:i}", "do", "device-add",
 						   "kind", kind, "words", absolute(&spec, words),
 						   "mtu", (int)files.mtu), files.fd, files.count);

@@ -168,7 +168,7 @@ void net_add(struct vm *vm, struct net *net, const struct net_config *cfg,
 /** net_open() - what the device is made of, or die. */
 void net_open(const struct net_config *cfg, int err, struct device_files *files)
 {
-	*files = (struct device_files){ .child = -1 };
+	*files = (struct device_files){ .child = -1, .words = -1 };
 	if (cfg->tap)
 		net_tap_open(cfg, files);
 	else

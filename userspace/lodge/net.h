@@ -60,6 +60,7 @@ void net_tap_open(const struct net_config *cfg, struct device_files *files);
 struct net *net_tap_create(struct vm *vm, const struct net_config *cfg,
 			   const struct device_files *files, char *why);
 void net_user_open(const struct net_config *cfg, int to, struct device_files *files);
+bool net_lost(struct device_files *files, unsigned int patience, const char *elsewhere, char *why);
 struct net *net_stream_create(struct vm *vm, const struct net_config *cfg,
 			      const struct device_files *files, char *why);
 

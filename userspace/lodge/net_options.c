@@ -47,56 +47,96 @@ static int fail(char *err, size_t size, const char *what)
 	return -1;
 }
 
-/* "22" or "8000-8010": so many ports; 0 if it is none. */
-static unsigned int ports(char *s)
+/* "22" or "8000-8010": the first one and the last. */
+static bool ports(char *s, unsigned int *first, unsigned int *last)
 {
-	char *last = strchr(s, '-');
+	char *end = strchr(s, '-');
 	unsigned long from, to;
 
-	if (last)
-		*last++ = 0;
+	if (end)
+		*end++ = 0;
 	else
-		last = s;
+		end = s;
 	/* passt takes 0x and 0 for what they are in C; nobody means that. */
-	if (s[strspn(s, "0123456789")] || last[strspn(last, "0123456789")] ||
-	    *s == '0' || *last == '0' || parse_uint(s, 65535, &from) ||
-	    parse_uint(last, 65535, &to) || to < from)
-		return 0;
-	return to - from + 1;
+	if (s[strspn(s, "0123456789")] || end[strspn(end, "0123456789")] ||
+	    *s == '0' || *end == '0' || parse_uint(s, 65535, &from) ||
+	    parse_uint(end, 65535, &to) || to < from)
+		return false;
+	*first = from;
+	*last = to;
+	return true;
 }
 
-/* [ADDRESS/]PORTS[:PORTS], as many of the guest's as of the host's. */
-static bool is_forward(const char *text)
+/**
+ * net_forward() - what "tcp=" or "udp=" means
+ * @word: the same with what follows, [ADDRESS/]PORTS[:PORTS]
+ * @f: filled in
+ *
+ * Return: false if it means nothing.
+ */
+bool net_forward(const char *word, struct net_forward *f)
 {
-	char copy[FORWARD_SIZE], *host = copy, *guest;
-	struct in6_addr addr;
-	unsigned int n;
+	char copy[FORWARD_SIZE], *host = copy, *guest, *address;
+	unsigned int first, last;
 
-	if (strlen(text) >= sizeof(copy))
+	*f = (struct net_forward){ .datagrams = *word == 'u', .family = AF_INET };
+	if (strlen(word + 4) >= sizeof(copy))
 		return false;
-	strcpy(copy, text);
-	if (strchr(copy, '/')) {
-		char *address = strsep(&host, "/");
-
-		if (inet_pton(AF_INET, address, &addr) != 1 &&
-		    inet_pton(AF_INET6, address, &addr) != 1)
+	strcpy(copy, word + 4);
+	address = strchr(copy, '/') ? strsep(&host, "/") : (char *)FORWARD_ADDRESS;
+	if (inet_pton(AF_INET, address, &f->addr) != 1) {
+		f->family = AF_INET6;
+		if (inet_pton(AF_INET6, address, &f->addr) != 1)
 			return false;
 	}
+	strcpy(f->address, address);
 	guest = strchr(host, ':');
 	if (guest)
 		*guest++ = 0;
-	n = ports(host);
-	return n && (!guest || ports(guest) == n);
+	/* As many of the guest's as of the host's. */
+	return ports(host, &f->first, &f->last) &&
+	       (!guest || (ports(guest, &first, &last) && last - first == f->last - f->first));
+}
+
+static bool same_ports(const struct net_forward *a, const struct net_forward *b)
+{
+	return a->datagrams == b->datagrams && a->first <= b->last && b->first <= a->last;
+}
+
+static bool same_address(const struct net_forward *a, const struct net_forward *b)
+{
+	const struct in6_addr any = { 0 };
+
+	return a->family == b->family && (!memcmp(&a->addr, &any, sizeof(any)) ||
+					  !memcmp(&b->addr, &any, sizeof(any)) ||
+					  !memcmp(&a->addr, &b->addr, sizeof(any)));
+}
+
+/* Does @net listen where @f would? One passt has each port once, at whatever address. */
+static bool has_forward(const struct net_config *net, const struct net_forward *f, bool itself)
+{
+	struct net_forward other;
+	unsigned int i;
+
+	for (i = 0; i < net->nforwards; i++)
+		if (net_forward(net->forward[i], &other) && same_ports(f, &other) &&
+		    (itself || same_address(f, &other)))
+			return true;
+	return false;
 }
 
 static int take_forward(struct net_config *net, char *word, char *err, size_t size)
 {
+	struct net_forward f;
+
 	if (net->tap)
 		return fail(err, size, "tcp= and udp= are for user");
-	if (!is_forward(word + 4))
+	if (!net_forward(word, &f))
 		return fail(err, size, "tcp= and udp= want [ADDRESS/]PORT[-PORT][:PORT[-PORT]], such as 2222:22");
+	if (has_forward(net, &f, true))
+		return fail(err, size, "a port of the host's can be named once by tcp=, and once by udp=");
 	if (net->nforwards == NET_MAX_FORWARDS)
-		return fail(err, size, "there can be 16 of tcp= and udp= at most");
+		return fail(err, size, "a device can have 16 of tcp= and udp= at most");
 	net->forward[net->nforwards++] = word;
 	return 0;
 }
@@ -137,7 +177,8 @@ _Static_assert(NET_MAX_PAIRS == 8, "as the message says");
 static int check(const struct config *cfg, const struct net_config *net, char *err,
 		 size_t size)
 {
-	unsigned int i;
+	struct net_forward f;
+	unsigned int i, j;
 
 	for (i = 0; i < cfg->nnets; i++) {
 		const struct net_config *other = &cfg->net[i];
@@ -146,6 +187,9 @@ static int check(const struct config *cfg, const struct net_config *net, char *e
 			return fail(err, size, "this tap has a device already");
 		if (net->has_mac && other->has_mac && !memcmp(net->mac, other->mac, 6))
 			return fail(err, size, "this MAC address is another device's already");
+		for (j = 0; j < net->nforwards; j++)
+			if (net_forward(net->forward[j], &f) && has_forward(other, &f, false))
+				return fail(err, size, "this port of the host's is another device's already");
 	}
 	return 0;
 }

@@ -13,15 +13,19 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include "net.h"
+#include "options.h"
 #include "util.h"
 
 #define PREFIX		sizeof(uint32_t)
@@ -31,7 +35,9 @@
 #define CHILD_FD	3
 #define SAFE_FD		10	/* above what is replaced in the child */
 #define PASST_WORDS	5	/* without forwarded ports */
-#define LOOPBACK	"127.0.0.1/"
+#define DOUBT_MS	2000	/* in which it ends, if it is going to */
+#define MANY_PORTS	1000	/* for which it may lack descriptors */
+#define WORDS_MAX	4096
 
 struct net_user {
 	struct net net;
@@ -378,7 +384,7 @@ struct net *net_stream_create(struct vm *vm, const struct net_config *cfg,
  */
 static void passt_words(const struct net_config *cfg, const char **argv)
 {
-	static char listen[NET_MAX_FORWARDS][FORWARD_SIZE + sizeof(LOOPBACK)];
+	static char listen[NET_MAX_FORWARDS][sizeof(FORWARD_ADDRESS) + FORWARD_SIZE];
 	unsigned int i;
 
 	*argv++ = "passt";
@@ -390,11 +396,64 @@ static void passt_words(const struct net_config *cfg, const char **argv)
 		const char *ports = cfg->forward[i] + 4;
 
 		snprintf(listen[i], sizeof(listen[i]), "%s%s",
-			 strchr(ports, '/') ? "" : LOOPBACK, ports);
+			 strchr(ports, '/') ? "" : FORWARD_ADDRESS "/", ports);
 		*argv++ = *cfg->forward[i] == 't' ? "--tcp-ports" : "--udp-ports";
 		*argv++ = listen[i];
 	}
 	*argv = NULL;
+}
+
+/* Could passt listen there? errno says why not. */
+static bool can_listen(const struct net_forward *f, unsigned int port)
+{
+	struct sockaddr_in6 six = { .sin6_family = AF_INET6, .sin6_port = htons(port),
+				    .sin6_addr = f->addr };
+	struct sockaddr_in four = { .sin_family = AF_INET, .sin_port = htons(port) };
+	bool is_four = f->family == AF_INET, can;
+	const int one = 1;
+	int fd, err;
+
+	memcpy(&four.sin_addr, &f->addr, sizeof(four.sin_addr));
+	fd = socket(f->family, (f->datagrams ? SOCK_DGRAM : SOCK_STREAM) | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return false;
+	/* Connections that are over keep nobody; datagrams would have two to go to. */
+	if (!f->datagrams)
+		setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
+	if (!is_four)
+		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof(one));
+	can = !bind(fd, is_four ? (struct sockaddr *)&four : (struct sockaddr *)&six,
+		    is_four ? sizeof(four) : sizeof(six));
+	err = errno;
+	close(fd);
+	errno = err;
+	return can;
+}
+
+/*
+ * In the child, as who passt will be: it is content with one port of a range, and where it
+ * isn't nobody may be there to hear that. Sends what is wrong @to there.
+ */
+static bool can_listen_everywhere(const struct net_config *cfg, int to)
+{
+	struct net_forward f;
+	unsigned int i, port;
+
+	for (i = 0; i < cfg->nforwards; i++) {
+		net_forward(cfg->forward[i], &f);
+		/* It is the interface that passt chooses that such an address is one of. */
+		if (f.family == AF_INET6 && IN6_IS_ADDR_LINKLOCAL(&f.addr))
+			continue;
+		for (port = f.first; port <= f.last; port++) {
+			if (can_listen(&f, port))
+				continue;
+			dprintf(to, "cannot listen at %s, port %u: %s%s", f.address, port,
+				strerror(errno), errno != EACCES ? "" :
+				"; root may, and who the sysctl net.ipv4.ip_unprivileged_port_start lets");
+			return false;
+		}
+	}
+	return true;
 }
 
 /* In the child: nothing of the launcher's goes with it but its end of the socket. */
@@ -412,6 +471,8 @@ static void become_passt(const struct net_config *cfg, int fd, int said, int err
 	if (getuid() != geteuid() && (setresgid(getgid(), getgid(), getgid()) ||
 				      setresuid(getuid(), getuid(), getuid())))
 		goto failed;
+	if (!can_listen_everywhere(cfg, said))
+		_exit(STATUS_FAILED);
 	dup2(err, STDERR_FILENO);
 	fd = fcntl(fd, F_DUPFD, SAFE_FD);
 	said = fcntl(said, F_DUPFD, SAFE_FD);
@@ -422,14 +483,90 @@ static void become_passt(const struct net_config *cfg, int fd, int said, int err
 		execvp(argv[0], (char **)argv);
 	said = CHILD_FD + 1;
 failed:
-	(void)!write(said, &errno, sizeof(errno));
+	dprintf(said, "cannot start passt: %s; is the package passt installed?", strerror(errno));
 	_exit(STATUS_FAILED);
 }
 
-/** net_user_open() - passt, a child that complains @to there, behind a socket; or die. */
+/* Is there a way to anywhere? */
+static bool has_route(int family)
+{
+	FILE *f = fopen(family == AF_INET ? "/proc/net/route" : "/proc/net/ipv6_route", "re");
+	char line[256], name[32] = "";
+	unsigned int to, mask;
+	bool has = false;
+
+	while (f && !has && fgets(line, sizeof(line), f)) {
+		if (family == AF_INET)
+			has = sscanf(line, "%*s %x %*x %*x %*d %*d %*d %x", &to, &mask) == 2 &&
+			      !to && !mask;
+		else
+			has = sscanf(line, "%*s %x %*s %*s %*s %*s %*s %*s %*s %31s", &mask,
+				     name) == 2 && !mask && strcmp(name, "lo");
+	}
+	if (f)
+		fclose(f);
+	return has;
+}
+
+/* passt ends where it has no way out, and older ones have none for a single family, either. */
+static bool is_doubtful(const struct net_config *cfg)
+{
+	bool four = has_route(AF_INET), six = has_route(AF_INET6), doubt = !four && !six;
+	unsigned int i, many = 0;
+	struct net_forward f;
+
+	for (i = 0; i < cfg->nforwards; i++) {
+		net_forward(cfg->forward[i], &f);
+		doubt |= f.family == AF_INET ? !four : !six;
+		many += f.last - f.first + 1;
+	}
+	return doubt || many > MANY_PORTS;
+}
+
+/**
+ * net_lost() - has passt ended already?
+ * @files: of net_user_open(), or of another network, which has none
+ * @patience: it may take so long, in ms, or what it was doubted for
+ * @elsewhere: where what it said is if it wasn't kept
+ * @why: what to say of it, if so
+ */
+bool net_lost(struct device_files *files, unsigned int patience, const char *elsewhere, char *why)
+{
+	struct pollfd ended = { .fd = files->child, .events = POLLIN };
+	char words[WORDS_MAX] = "", *last;
+	ssize_t n = 0;
+	bool lost;
+
+	if (files->child < 0)
+		return false;
+	lost = poll(&ended, 1, files->doubt > patience ? files->doubt : patience) > 0;
+	if (lost && files->words >= 0)
+		n = pread_all(files->words, words, sizeof(words) - 1, 0);
+	/* It ends with the reason. */
+	while (n > 0 && words[n - 1] == '\n')
+		n--;
+	words[n > 0 ? n : 0] = 0;
+	last = strrchr(words, '\n');
+	if (lost)
+		refuse(why, "passt has ended at once: %s", last ? last + 1 : *words ? words :
+		       elsewhere);
+	if (files->words >= 0)
+		close(files->words);
+	files->words = -1;
+	return lost;
+}
+
+/**
+ * net_user_open() - passt, a child, behind a socket; or die
+ * @cfg: as the user wants it
+ * @to: where it complains, or -1: that is kept
+ * @files: filled in
+ */
 void net_user_open(const struct net_config *cfg, int to, struct device_files *files)
 {
-	int sock[2], said[2], err;
+	char words[WHY_SIZE];
+	int sock[2], said[2];
+	ssize_t n;
 	/* As much as may be: what passt finds no room for is lost, half a frame perhaps. */
 	const int most = 1 << 30;
 	pid_t pid;
@@ -437,6 +574,9 @@ void net_user_open(const struct net_config *cfg, int to, struct device_files *fi
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sock) ||
 	    pipe2(said, O_CLOEXEC))
 		die("cannot make a socket for passt: %s", strerror(errno));
+	if (to < 0)
+		to = files->words = memfd_create("passt", MFD_CLOEXEC);
+	files->doubt = is_doubtful(cfg) ? DOUBT_MS : 0;
 	setsockopt(sock[1], SOL_SOCKET, SO_SNDBUF, &most, sizeof(most));
 	pid = fork();
 	if (pid < 0)
@@ -448,9 +588,9 @@ void net_user_open(const struct net_config *cfg, int to, struct device_files *fi
 	signal(SIGCHLD, SIG_IGN);
 	close(sock[1]);
 	close(said[1]);
-	if (read(said[0], &err, sizeof(err)) == sizeof(err))
-		die("cannot start passt: %s; is the package passt installed?",
-		    strerror(err));
+	n = read(said[0], words, sizeof(words));
+	if (n > 0)
+		die("%.*s", (int)n, words);
 	close(said[0]);
 	files->fd[0] = sock[0];
 	files->count = 1;

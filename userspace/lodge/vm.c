@@ -300,12 +300,17 @@ void vm_stop(struct vm *vm, int status, const char *fmt, ...)
  */
 void vm_start(struct vm *vm)
 {
+	char why[WHY_SIZE];
 	unsigned int i;
 
 	vm->pause.wanted = true;
 	for (i = 0; i < vm->cfg->cpus; i++)
 		vcpu_start(&vm->vcpu[i]);
 	vcpus_await(vm);
+	if (device_started(vm, why)) {
+		control_close();
+		die("%s", why);
+	}
 }
 
 /**

@@ -467,7 +467,7 @@ int main(void)
 	static struct net several = { .backend = &four, .pairs = 4 };
 	const struct net_config cfg = { .has_mac = true, .mac = { 2, 0, 0, 0, 0, 1 },
 					.queues = 1 };
-	struct device_files files = { .count = 1, .child = -1 };
+	struct device_files files = { .count = 1, .child = -1, .words = -1 };
 	char why[WHY_SIZE];
 	struct net *net;
 	int fds[2];

@@ -137,6 +137,8 @@ static void test_run(void)
 	      OPTIONS_RUN && cfg.net[0].nforwards == 3 &&
 	      !strcmp(cfg.net[0].forward[1], "udp=0.0.0.0/5353") && !strcmp(cfg.net[0].id, "n"),
 	      "ports of the host's");
+	check(parse("run --kernel k --net user,tcp=22,udp=22 --net user,tcp=23,tcp=127.0.0.2/22,tcp=::/24") ==
+	      OPTIONS_RUN && cfg.nnets == 2, "of two devices, that have nothing in common");
 	check(parse("--help") == OPTIONS_HELP, "--help");
 	check(parse("run -h") == OPTIONS_HELP, "run -h");
 	check(parse("--version") == OPTIONS_VERSION, "--version");
@@ -232,6 +234,12 @@ static void test_errors(void)
 		"run --kernel k --net user,tcp=/22", "run --kernel k --net user,tcp=host/22",
 		"run --kernel k --net user,tcp=127.0.0.1/", "run --kernel k --net user,tcp=1/2/3",
 		"run --kernel k --net user,tcp=-", "run --kernel k --net user,tcp=1-2-3",
+		"run --kernel k --net user,tcp=22,tcp=127.0.0.2/22:23",
+		"run --kernel k --net user,udp=20-29,udp=29-30",
+		"run --kernel k --net user,tcp=22 --net user,tcp=20-30:120-130",
+		"run --kernel k --net user,tcp=22 --net user --net user,tcp=0.0.0.0/22",
+		"run --kernel k --net user,udp=::/22 --net user,udp=::1/22",
+		"run --kernel k --net user,tcp=1,tcp=2,tcp=3,tcp=4,tcp=5,tcp=6,tcp=7,tcp=8,udp=1,udp=2,udp=3,udp=4,udp=5,udp=6,udp=7,udp=8,tcp=9",
 		"run --kernel k --net user,tcp=all", "run --kernel k --net user,tcp=~22",
 		"run --kernel k --net user,tcp=1111111111111111111111111111111111111111111111111111111111111111111111111111111111/22",
 		"run --kernel k --net user,mac=02:00:00:00:00:01 --net tap=b,mac=02:00:00:00:00:01",
