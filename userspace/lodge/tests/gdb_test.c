@@ -351,10 +351,22 @@ static void test_run(void)
 	nsaid = 0;
 	kvm[0].pc = 0x1900;
 	kvm[0].exception = 3;
-	check(WITHIN(kvm[0].injected == 1) && !nsaid && !rests(0),
+	check(WITHIN(kvm[0].injected == 1) && !nsaid && !rests(0) &&
+	      !(kvm[0].debug.control & KVM_GUESTDBG_SINGLESTEP),
 	      "the guest's own INT3 is its own");
 	feed("\003");
 	check(strstr(said, "$T02thread:") && rests(0) && rests(1), "it can be interrupted");
+	ask("vCont;s:1");
+	nsaid = 0;
+	kvm[0].exception = 3;
+	check(WITHIN(kvm[0].injected == 2) && !nsaid && !rests(0) && rests(1) &&
+	      kvm[0].debug.control & KVM_GUESTDBG_ENABLE &&
+	      kvm[0].debug.control & KVM_GUESTDBG_SINGLESTEP,
+	      "a step onto one goes on, and stays a step");
+	kvm[0].dr6 = 0x4000;
+	kvm[0].exception = 1;
+	check(WITHIN(strstr(said, "#")) && strstr(said, "$T05thread:1;#") && rests(0),
+	      "which ends");
 	srand(3);
 	while (n--) {
 		len = rand() % sizeof(noise);
