@@ -2,7 +2,10 @@
 /*
  * Virtqueues against drivers that break every rule.
  */
+#include <signal.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <ucontext.h>
 
 #include "tap.h"
 #include "virtqueue.h"
@@ -15,7 +18,7 @@
 #define DATA	0x8000
 #define SIZE	8
 
-static uint8_t ram[RAM] __attribute__((aligned(4096)));
+static uint8_t ram[2 * RAM] __attribute__((aligned(4096)));	/* half of it is the guest's */
 static struct mem mem = { { { 0, RAM, ram } }, 1, -1, -1 };
 static struct vring_desc *desc = (void *)(ram + DESC);
 static struct vring_avail *avail = (void *)(ram + AVAIL);
@@ -195,6 +198,169 @@ static void test_iov(void)
 	      !memcmp(b, "dxyz", 4), "a copy stops at the last one's");
 }
 
+/*
+ * A driver that is faster than any: whenever the device has read something of descriptors or
+ * rings, once, something else is there. Their pages are closed, and who reads there makes
+ * one step with them open (by the flag TF).
+ */
+#define CLOSED		(TABLE + 0x1000 - DESC)
+#define TF		0x100
+#define NOT_THE_GUESTS	3	/* the length of what descriptors beyond the rings name */
+
+static struct {
+	volatile unsigned int reads, when, how;
+} step;
+
+/* Of each descriptor, in the ring and in the table. */
+#define EACH(set) do { \
+	struct vring_desc *t_ = (void *)(ram + TABLE); \
+	for (unsigned int i_ = 0; i_ < SIZE; i_++) { \
+		desc[i_].set; \
+		t_[i_].set; \
+	} \
+} while (0)
+
+static const char *const changes[] = {
+	"addresses at the end of memory", "addresses that wrap", "lengths", "lengths of nothing",
+	"next ones that are none", "a table's size, and what is next in it", "ends", "loops",
+	"ways", "tables that are none", "a head that is none", "the index",
+};
+
+static void change(unsigned int how)
+{
+	switch (how) {
+	case 0:
+		EACH(addr = RAM - 4);
+		break;
+	case 1:
+		EACH(addr = ~0ULL - 7);
+		break;
+	case 2:
+		EACH(len = RAM);
+		break;
+	case 3:
+		EACH(len = 0);
+		break;
+	case 4:
+		EACH(next = 5000);
+		break;
+	case 5:
+		desc[3].len = 2 * RAM;
+		((struct vring_desc *)(ram + TABLE))[0].next = 5000;
+		break;
+	case 6:
+		EACH(flags = 0);
+		break;
+	case 7:
+		EACH(flags |= VRING_DESC_F_NEXT);
+		break;
+	case 8:
+		EACH(flags ^= VRING_DESC_F_WRITE);
+		break;
+	case 9:
+		EACH(flags ^= VRING_DESC_F_INDIRECT);
+		break;
+	case 10:
+		avail->ring[0] = 5000;
+		break;
+	case 11:
+		avail->idx = SIZE + 1;
+		break;
+	}
+}
+
+static void on_closed(int sig, siginfo_t *info, void *context)
+{
+	uintptr_t off = (uintptr_t)info->si_addr - (uintptr_t)(ram + DESC);
+	ucontext_t *u = context;
+
+	if (off >= CLOSED || mprotect(ram + DESC, CLOSED, PROT_READ | PROT_WRITE))
+		signal(sig, SIG_DFL);
+	u->uc_mcontext.gregs[REG_EFL] |= TF;
+}
+
+static void on_step(int sig, siginfo_t *info, void *context)
+{
+	ucontext_t *u = context;
+
+	(void)sig;
+	(void)info;
+	if (++step.reads == step.when)
+		change(step.how);
+	mprotect(ram + DESC, CLOSED, PROT_NONE);
+	u->uc_mcontext.gregs[REG_EFL] &= ~TF;
+}
+
+/* Offer what has buffers in the ring, and others in a table; what the device makes of it. */
+static int pop_stepwise(void)
+{
+	struct vring_desc *t = (void *)(ram + TABLE);
+	int ret;
+
+	memset(ram + DESC, 0, CLOSED);
+	set(0, DATA, 16, VRING_DESC_F_NEXT, 2);
+	set(2, DATA + 16, 32, VRING_DESC_F_NEXT, 3);
+	set(3, TABLE, 3 * sizeof(*t), VRING_DESC_F_INDIRECT, 0);
+	t[0] = (struct vring_desc){ DATA + 64, 8, VRING_DESC_F_NEXT, 2 };
+	t[2] = (struct vring_desc){ DATA + 128, 64, VRING_DESC_F_NEXT | VRING_DESC_F_WRITE, 1 };
+	t[1] = (struct vring_desc){ DATA + 256, 64, VRING_DESC_F_WRITE, 0 };
+	avail->idx = 1;
+	vq = (struct virtqueue){ .mem = &mem, .size = SIZE, .desc_gpa = DESC,
+				 .avail_gpa = AVAIL, .used_gpa = USED, .budget = SIZE };
+	if (vq_enable(&vq))
+		return -2;
+	step.reads = 0;
+	mprotect(ram + DESC, CLOSED, PROT_NONE);
+	ret = vq_pop(&vq, &chain);
+	mprotect(ram + DESC, CLOSED, PROT_READ | PROT_WRITE);
+	return ret;
+}
+
+static bool all_in_ram(void)
+{
+	unsigned int i;
+
+	for (i = 0; i < chain.out + chain.in; i++) {
+		uintptr_t off = (uintptr_t)chain.iov[i].iov_base - (uintptr_t)ram;
+		size_t len = chain.iov[i].iov_len;
+
+		if (!len || off >= RAM || len > RAM - off || len == NOT_THE_GUESTS)
+			return false;
+	}
+	return i <= VQ_MAX_IOV;
+}
+
+static void test_changes(void)
+{
+	struct sigaction closed = { .sa_sigaction = on_closed, .sa_flags = SA_SIGINFO };
+	struct sigaction stepped = { .sa_sigaction = on_step, .sa_flags = SA_SIGINFO };
+	struct vring_desc *beyond = (void *)(ram + RAM);
+	unsigned int i, wrong;
+
+	for (i = 0; i < RAM / sizeof(*beyond); i++)
+		beyond[i] = (struct vring_desc){ DATA, NOT_THE_GUESTS, 0, 0 };
+	sigaction(SIGSEGV, &closed, NULL);
+	sigaction(SIGTRAP, &stepped, NULL);
+	step.when = 0;
+	check(pop_stepwise() == 1 && chain.out == 3 && chain.in == 2 && all_in_ram() &&
+	      step.reads >= 8, "what is read is seen: %u steps", step.reads);
+	for (i = 0; i < sizeof(changes) / sizeof(*changes); i++) {
+		step.how = i;
+		wrong = 0;
+		for (step.when = 1; ; step.when++) {
+			int ret = pop_stepwise();
+
+			if (step.reads < step.when)
+				break;
+			wrong += ret == 1 ? !all_in_ram() : ret != -1;
+		}
+		check(!wrong, "%s change behind the device, at each of %u steps",
+		      changes[i], step.when - 1);
+	}
+	signal(SIGSEGV, SIG_DFL);
+	signal(SIGTRAP, SIG_DFL);
+}
+
 int main(void)
 {
 	test_places();
@@ -203,5 +369,6 @@ int main(void)
 	test_used();
 	test_groups();
 	test_iov();
+	test_changes();
 	return done();
 }
