@@ -14,33 +14,73 @@
 #define RX		0
 #define TX		1
 
+#define TURN		(64 * KIB)	/* of output, before others have theirs */
+
 struct console {
 	struct virtio_dev dev;
 	int fd;
 	bool shown;	/* to who has the console, too */
+	struct vq_chain chain;	/* the driver's output that is under way, */
+	struct iovec *out;	/* what is left of it, */
+	unsigned int left;	/* and in how many buffers */
 };
 
-static void put(struct console *con, const struct iovec *iov)
+static void put(struct console *con, const void *data, size_t len)
 {
-	if (con->fd >= 0 && write_all(con->fd, iov->iov_base, iov->iov_len) < 0)
+	if (con->fd >= 0 && write_all(con->fd, data, len) < 0)
 		con->fd = -1;
 	if (con->shown)
-		control_output(iov->iov_base, iov->iov_len);
+		control_output(data, len);
 }
 
+/* Put out at most @room bytes of what is under way. Return: how many. */
+static size_t put_some(struct console *con, size_t room)
+{
+	size_t done = 0;
+
+	while (con->left && done < room) {
+		struct iovec *v = con->out;
+		size_t part = v->iov_len < room - done ? v->iov_len : room - done;
+
+		put(con, v->iov_base, part);
+		done += part;
+		v->iov_base = (uint8_t *)v->iov_base + part;
+		v->iov_len -= part;
+		if (v->iov_len)
+			break;
+		con->out++;
+		con->left--;
+	}
+	return done;
+}
+
+static int take(struct console *con, struct virtqueue *vq)
+{
+	int ret = vq_pop(vq, &con->chain);
+
+	if (ret > 0) {
+		con->out = con->chain.iov;
+		con->left = con->chain.out;
+	}
+	return ret;
+}
+
+/* A driver can name all of its memory a hundred times in one request. */
 static void transmit(struct console *con)
 {
 	struct virtqueue *vq = &con->dev.queue[TX].vq;
-	struct vq_chain chain;
-	unsigned int i;
-	int ret;
+	size_t room = TURN;
+	int ret = 0;
 
 	do {
-		while ((ret = vq_pop(vq, &chain)) > 0) {
-			for (i = 0; i < chain.out; i++)
-				put(con, &chain.iov[i]);
-			vq_push(vq, chain.head, 0);
+		while (con->left || (ret = take(con, vq)) > 0) {
+			room -= put_some(con, room);
+			if (con->left)
+				break;
+			vq_push(vq, con->chain.head, 0);
 		}
+		if (!room)
+			vq->budget = 0;
 	} while (!ret && vq_sleep(vq));
 	virtio_signal(&con->dev, TX);
 	if (ret < 0)
@@ -59,12 +99,18 @@ static void console_kick(struct virtio_dev *dev, unsigned int q)
 	}
 }
 
+static void console_reset(struct virtio_dev *dev)
+{
+	container_of(dev, struct console, dev)->left = 0;
+}
+
 static const struct virtio_ops console_ops = {
 	.id = VIRTIO_ID_CONSOLE,
 	.class = CLASS_COMM,
 	.queues = 2,
 	.config_size = sizeof(struct virtio_console_config),
 	.kick = console_kick,
+	.reset = console_reset,
 };
 
 /** console_input() - a term_sink_t: keys for the guest. */
