@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * The balloon, through the whole virtio transport: an honest driver, a
- * careless one, and one that writes random bytes into its queues.
+ * careless one, one that writes random bytes into its queues, and one that does so while
+ * they are read.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -14,6 +15,7 @@
 
 #include "../../../uapi/lodge.h"
 #include "rings.h"
+#include "scribble.h"
 #include "tap.h"
 
 #define SIZE	64
@@ -26,6 +28,9 @@
 #define CONFIG	0x2000	/* in BAR 0 */
 #define NQUEUES	5
 #define SLOT	1
+#define LAST	(MEMORY - 4 * PAGE)
+#define NUMBERS	(MEMORY - 512)
+#define ROUNDS	300
 
 enum { INFLATE, DEFLATE, STATS, HINTS, REPORTING };
 
@@ -38,7 +43,7 @@ static struct ring {
 } ring[NQUEUES];
 
 /* Lodge memory, which is a file of the host's here; and which pages the guest wrote. */
-static bool written[MEMORY / PAGE];
+static bool written[(MEMORY + BEYOND) / PAGE];
 static int watched;
 
 int ioctl(int fd, unsigned long cmd, ...)
@@ -274,6 +279,9 @@ static void test_hostile(void)
 		pfns()[i] = FREE / PAGE + 5;
 	check(request(INFLATE, PFNS, PAGES * 4, 0) && there() == PAGES - 1,
 	      "one page a thousand times");
+	for (i = 0; i < 4; i++)
+		pfns()[i] = MEMORY / PAGE - 2 + i;
+	check(request(INFLATE, PFNS, 4 * 4, 0) && beyond_untouched(), "some over the end");
 	check(request(INFLATE, PFNS, 7, 0), "half a number");
 	check(request(INFLATE, PFNS, 4, VRING_DESC_F_WRITE), "none");
 	offer(INFLATE, 0, 32 * MIB, 0);
@@ -398,6 +406,46 @@ static void test_random(void)
 	      "after 1000 random queues the balloon works");
 }
 
+/* Numbers, commands and free pages, at the end of memory, while all of that changes. */
+static void test_scribble(void)
+{
+	uint32_t *number = mem_ptr(&vm.mem, NUMBERS, MEMORY - NUMBERS);
+	unsigned int i, n, q, served = 0, found = 0;
+	uint32_t id = 0;
+
+	for (i = 0; i < ROUNDS; i++) {
+		start(i & 1 ? 1ULL << VIRTIO_BALLOON_F_FREE_PAGE_HINT :
+		      1ULL << VIRTIO_BALLOON_F_REPORTING, 0);
+		if (i & 1)
+			id = ask(VIRTIO_BALLOON_CMD_ID_STOP);
+		for (n = 0; n < 64; n++)
+			number[n] = number[64 + n] = i & 1 ? id : FREE / PAGE + n;
+		for (q = 0; q < NQUEUES; q++) {
+			bool in = q == REPORTING || q == HINTS;
+
+			scribbled(q, ring[q].desc, ring[q].avail, ring[q].used);
+			for (n = 0; n < 2; n++)
+				ring[q].desc[n] = in && !(q == HINTS && i & 1 && !n) ?
+					(struct vring_desc){ LAST + PAGE * n, PAGE,
+							     VRING_DESC_F_WRITE, 0 } :
+					(struct vring_desc){ NUMBERS + 256 * n, 256, 0, 0 };
+			for (n = 0; n < SIZE; n++)
+				ring[q].avail->ring[n] = n % 2;
+		}
+		served += scribble(NQUEUES, SIZE, 2, number, MEMORY - NUMBERS, 200, NULL);
+		found += broken();
+	}
+	set(VIRTIO_PCI_COMMON_STATUS, 0, 1);
+	check(served > ROUNDS, "requests that change while they are read: %u are done", served);
+	check(found, "%u times the balloon finds it", found);
+	check(beyond_untouched(), "nothing goes that isn't the guest's");
+	start(0, 0);
+	fill();
+	for (i = 0; i < PAGES; i++)
+		pfns()[i] = FREE / PAGE + i;
+	check(request(INFLATE, PFNS, PAGES * 4, 0) && there() == 0, "after that it works");
+}
+
 static void *io_thread(void *arg)
 {
 	loop_run(&vm.loop);
@@ -425,11 +473,12 @@ int main(void)
 	bus_init(&vm.mmio);
 	loop_init(&vm.loop);
 	fd = memfd_create("lodge-memory", MFD_CLOEXEC);
-	if (fd < 0 || ftruncate(fd, MEMORY))
+	if (fd < 0 || ftruncate(fd, MEMORY + BEYOND))
 		abort();
-	mem_create(&vm.mem, MEMORY, fd);
+	mem_create(&vm.mem, MEMORY + BEYOND, fd);
 	/* What is counted are pages of 4K. */
-	madvise(vm.mem.region[0].host, MEMORY, MADV_NOHUGEPAGE);
+	madvise(vm.mem.region[0].host, MEMORY + BEYOND, MADV_NOHUGEPAGE);
+	beyond_create();
 	for (q = 0; q < NQUEUES; q++) {
 		ring[q].desc = mem_ptr(&vm.mem, DESC(q), 16 * SIZE);
 		ring[q].avail = mem_ptr(&vm.mem, AVAIL(q), 6 + 2 * SIZE);
@@ -445,6 +494,7 @@ int main(void)
 	test_stats();
 	test_hostile();
 	test_hints();
+	test_scribble();
 	close(control[1]);
 	test_random();
 	loop_stop(&vm.loop);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * The disk, through the whole virtio transport: an honest driver, a careless
- * one, and one that writes random bytes into its queue.
+ * one, one that writes random bytes into its queue, and one that does so while it is read.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -12,10 +12,14 @@
 #include <unistd.h>
 
 #include "driver.h"
+#include "scribble.h"
 #include "tap.h"
 #include "util.h"
 
 #define SIZE	64
+#define RAM	(64 * MIB)
+#define LAST	(RAM - 0x1000)
+#define ROUNDS	300
 #define DESC	0x100000
 #define AVAIL	0x110000
 #define USED	0x120000
@@ -301,7 +305,7 @@ static void test_reset_in_flight(void)
 static void test_random(void)
 {
 	static const uint64_t places[] = { HDR, DATA, DESC, USED, AVAIL, 0,
-					   64 * MIB - 64, ~0ULL - 100 };
+					   RAM - 64, ~0ULL - 100 };
 	unsigned int i, round;
 
 	srandom(1);
@@ -325,6 +329,51 @@ static void test_random(void)
 	start(1, 1ULL << VIRTIO_F_VERSION_1);
 	check(request(VIRTIO_BLK_T_IN, 0, 512) == 0,
 	      "after 3000 random queues the disk works");
+}
+
+static bool holds_foreign(const uint8_t *p, size_t len)
+{
+	unsigned int run = 0;
+
+	while (len-- && run < 8)
+		run = *p++ == NOT_THE_GUESTS ? run + 1 : 0;
+	return run == 8;
+}
+
+/* One writes, one reads, both at the end of memory, while all of that changes. */
+static void test_scribble(int fd)
+{
+	struct virtio_blk_outhdr *hdr = mem_ptr(&vm.mem, LAST, 2 * sizeof(*hdr));
+	uint8_t *p = mmap(NULL, TMPFS_SIZE, PROT_READ, MAP_SHARED, fd, 0);
+	unsigned int i, n, served = 0, found = 0;
+
+	if (p == MAP_FAILED)
+		abort();
+	for (i = 0; i < ROUNDS; i++) {
+		start(3, 1ULL << VIRTIO_F_VERSION_1 | (i & 1) << VIRTIO_RING_F_EVENT_IDX);
+		scribbled(0, desc, avail, used);
+		for (n = 0; n < 2; n++) {
+			hdr[n] = (struct virtio_blk_outhdr){
+				.type = n ? VIRTIO_BLK_T_IN : VIRTIO_BLK_T_OUT, .sector = i };
+			put_desc(3 * n, LAST + 16 * n, 16, VRING_DESC_F_NEXT);
+			put_desc(3 * n + 1, RAM - 512 * (n + 1), 512, VRING_DESC_F_NEXT |
+				 (n ? VRING_DESC_F_WRITE : 0));
+			put_desc(3 * n + 2, LAST + 64 + n, 1, VRING_DESC_F_WRITE);
+		}
+		for (n = 0; n < SIZE; n++)
+			avail->ring[n] = n % 2 * 3;
+		served += scribble(1, SIZE, 6, hdr, 2 * sizeof(*hdr), 200, NULL);
+		found += broken();
+	}
+	set(VIRTIO_PCI_COMMON_STATUS, 0, 1);
+	check(served > ROUNDS, "requests that change while they are read: %u are done", served);
+	check(found, "%u times the disk finds it", found);
+	check(beyond_untouched(), "nothing is read to behind memory");
+	check(!holds_foreign(p, TMPFS_SIZE), "and nothing of there written to the disk");
+	check(lseek(fd, 0, SEEK_END) == TMPFS_SIZE, "nor anything behind its end");
+	munmap(p, TMPFS_SIZE);
+	start(3, 1ULL << VIRTIO_F_VERSION_1);
+	check(request(VIRTIO_BLK_T_IN, 0, 512) == 0, "after that it works");
 }
 
 /* Find the capability of @type; its offset in configuration space. */
@@ -390,7 +439,8 @@ int main(void)
 	bus_init(&vm.pio);
 	bus_init(&vm.mmio);
 	loop_init(&vm.loop);
-	mem_create(&vm.mem, 64 * MIB, -1);
+	mem_create(&vm.mem, RAM + BEYOND, -1);
+	beyond_create();
 	desc = mem_ptr(&vm.mem, DESC, 16 * SIZE);
 	avail = mem_ptr(&vm.mem, AVAIL, 6 + 2 * SIZE);
 	used = mem_ptr(&vm.mem, USED, 6 + 8 * SIZE);
@@ -415,6 +465,7 @@ int main(void)
 	test_window();
 	test_reset_in_flight();
 	test_random();
+	test_scribble(memory);
 	loop_stop(&vm.loop);
 	pthread_join(thread, NULL);
 	return done();
