@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "rings.h"
+#include "scribble.h"
 #include "tap.h"
 #include "util.h"
 #include "vhost_user.h"
@@ -25,6 +26,9 @@
 #define SIZE	16
 #define RAM	(4 * MIB)
 #define DATA	0x200000
+#define LAST	(RAM - 0x1000)
+#define CHAINS	8
+#define ROUNDS	200
 #define SECTORS	2048
 #define MODERN	(1ULL << VIRTIO_F_VERSION_1 | 1ULL << VIRTIO_RING_F_INDIRECT_DESC)
 #define CONFIG_BYTES	60
@@ -39,6 +43,7 @@ struct backend {
 	char path[64];
 	int listener, fd;
 	enum wrong wrong;
+	pthread_mutex_t lock;	/* between its thread and who answers */
 	pthread_t thread;
 	volatile unsigned int connections;
 	volatile bool gone;	/* the launcher has hung up */
@@ -220,7 +225,9 @@ static void *backend_thread(void *arg)
 			c = CMSG_FIRSTHDR(&msg);
 			if (c)
 				memcpy(fds, CMSG_DATA(c), c->cmsg_len - CMSG_LEN(0));
+			pthread_mutex_lock(&b->lock);
 			handle(b, &m, fds);
+			pthread_mutex_unlock(&b->lock);
 		}
 		b->ready = 0;
 		b->gone = true;
@@ -233,6 +240,7 @@ static struct backend *backend(const char *name)
 	struct backend *b = calloc(1, sizeof(*b));
 	struct sockaddr_un addr = { .sun_family = AF_UNIX };
 
+	pthread_mutex_init(&b->lock, NULL);
 	snprintf(b->path, sizeof(b->path), "/tmp/lodge-test-%d-%s", getpid(), name);
 	strcpy(addr.sun_path, b->path);
 	unlink(b->path);
@@ -298,20 +306,46 @@ static bool serves(struct backend *b)
 	return !poll(&hangup, 1, 0) && b->ready;
 }
 
-/*
- * Answer whatever it has in its first queue. A reset waits for that, in the test's own
- * thread, so that it is too late then.
- */
-static void answer_all(struct backend *b)
+static volatile unsigned int answers;
+
+/* Answer whatever it has in a queue. */
+static void answer_queue(struct backend *b, unsigned int q)
 {
 	uint16_t n;
 
 	__sync_synchronize();
-	while (b->ready && (n = b->ring[0].taken) !=
-	       *(volatile uint16_t *)&b->ring[0].avail->idx) {
-		b->ring[0].taken++;
-		put_used(b, 0, b->ring[0].avail->ring[n % b->ring[0].size], 0);
+	while (b->ready >> q & 1 && (n = b->ring[q].taken) !=
+	       *(volatile uint16_t *)&b->ring[q].avail->idx) {
+		b->ring[q].taken++;
+		answers++;
+		put_used(b, q, b->ring[q].avail->ring[n % b->ring[q].size], 0);
 	}
+}
+
+/*
+ * The same, of its first queue. A reset waits for that, in the test's own thread, so that
+ * it is too late then.
+ */
+static void answer_all(struct backend *b)
+{
+	answer_queue(b, 0);
+}
+
+/* One that answers, in a thread of its own, and so also while a reset waits. */
+static volatile bool answering;
+
+static void *answer_thread(void *arg)
+{
+	struct backend *b = arg;
+
+	while (answering) {
+		pthread_mutex_lock(&b->lock);
+		answer_queue(b, 0);
+		answer_queue(b, 1);
+		pthread_mutex_unlock(&b->lock);
+		usleep(20);
+	}
+	return NULL;
 }
 
 /* Reset the device in @slot and bring it up, with @queues of them, as a driver does. */
@@ -660,6 +694,92 @@ static void test_folder(struct backend *b)
 	check(WITHIN(used(1)->idx == 5) && !used(1)->ring[4].len, "and if it is none");
 }
 
+/* Neither queue may hold these, whoever serves it. */
+static void test_hostile_folder(struct backend *b)
+{
+	static const struct {
+		uint64_t addr;
+		uint32_t len;
+		uint16_t flags;
+		const char *text;
+	} t[] = {
+		{ DATA, 512, VRING_DESC_F_NEXT, "a loop" },
+		{ RAM - 8, 16, 0, "a buffer past the end of memory" },
+		{ ~0ULL - 50, 100, 0, "one that wraps" },
+		{ 1ULL << 41, 16, VRING_DESC_F_WRITE, "one in the rings of the back end" },
+		{ DATA, 0, 0, "an empty one" },
+		{ RAM - 16, 32, VRING_DESC_F_INDIRECT, "a table past the end of memory" },
+	};
+	unsigned int i, q;
+
+	for (q = 0; q < 2; q++) {
+		for (i = 0; i < ARRAY_SIZE(t); i++) {
+			start(2, 2);
+			desc(q)[0] = (struct vring_desc){ t[i].addr, t[i].len, t[i].flags, 0 };
+			offer(q, 0);
+			check(WITHIN(broken()), "a folder's queue %u: %s", q, t[i].text);
+		}
+		start(2, 2);
+		avail(q)->idx = SIZE;
+		offer(q, 0);
+		check(WITHIN(broken()), "a folder's queue %u: more than the ring holds", q);
+		start(2, 2);
+		offer(q, SIZE);
+		check(WITHIN(broken()), "a folder's queue %u: a head that is none", q);
+	}
+	start(2, 2);
+	WITHIN(b->ready == 3);
+	request(1, 0);
+	is_offered(b, 1, 1);
+	offer(1, 0);
+	put_used(b, 1, 0, 16);
+	check(WITHIN(broken()), "a folder's request that is there already");
+}
+
+/* Both queues change while they are read, by the launcher, and by a back end if it is @alive. */
+static void test_scribble(struct backend *b, bool alive)
+{
+	const char *who = alive ? "a folder" : "a folder without a back end";
+	void *last = mem_ptr(&vm.mem, LAST, RAM - LAST);
+	unsigned int i, n, q, served = 0, found = 0;
+	pthread_t thread;
+
+	answers = 0;
+	answering = true;
+	pthread_create(&thread, NULL, answer_thread, b);
+	scribbler.most = CHAINS;
+	for (i = 0; i < ROUNDS; i++) {
+		start(2, 2);
+		if (alive)
+			WITHIN(serves(b) && b->ready == 3);
+		for (q = 0; q < 2; q++) {
+			scribbled(q, desc(q), avail(q), used(q));
+			for (n = 0; n < CHAINS; n++) {
+				desc(q)[2 * n] = (struct vring_desc){
+					LAST + 64 * n, 64, VRING_DESC_F_NEXT, 2 * n + 1 };
+				desc(q)[2 * n + 1] = (struct vring_desc){
+					RAM - 32 * (n + 1), 32, VRING_DESC_F_WRITE, 0 };
+			}
+			for (n = 0; n < SIZE; n++)
+				avail(q)->ring[n] = n % CHAINS * 2;
+		}
+		served += scribble(2, SIZE, SIZE, last, 64 * CHAINS, 200, NULL);
+		found += broken();
+		/* It ends in the midst of that. */
+		if (alive && i % 16 == 0)
+			shutdown(b->fd, SHUT_RDWR);
+	}
+	set(VIRTIO_PCI_COMMON_STATUS, 0, 1);
+	scribbler.most = 0;
+	answering = false;
+	pthread_join(thread, NULL);
+	check(served > ROUNDS && (alive ? answers > ROUNDS : !answers),
+	      "%s: requests that change while they are read: %u are done, %u by a back end", who,
+	      served, answers);
+	check(found, "%s: %u times it is found", who, found);
+	check(beyond_untouched(), "%s: nothing is written behind memory", who);
+}
+
 /* A device is removed: its back end sees that. */
 static void removed(struct virtio_dev *dev, struct backend *b)
 {
@@ -684,7 +804,8 @@ int main(void)
 	bus_init(&vm.pio);
 	bus_init(&vm.mmio);
 	loop_init(&vm.loop);
-	mem_create_shared(&vm.mem, RAM);
+	mem_create_shared(&vm.mem, RAM + BEYOND);
+	beyond_create();
 	pci_create(&vm);
 	disk = backend("disk");
 	folder = backend("folder");
@@ -703,7 +824,13 @@ int main(void)
 	test_wrong(disk);
 	test_reset(disk);
 	test_hostile_driver(disk);
+	test_hostile_folder(folder);
+	test_scribble(folder, true);
 	test_folder(folder);
+	test_scribble(folder, false);
+	start(2, 2);
+	fuse_request(0);
+	check(WITHIN(used(1)->idx == 1) && fuse_error(0) == -ENOTCONN, "requests fail as before");
 	loop_stop(&vm.loop);
 	pthread_join(thread, NULL);
 	/* That one's back end has ended. */
