@@ -34,6 +34,21 @@ disk)
 	status=$?
 	[ $status = 0 ] || tail -n 20 said
 	echo "fio $status" ;;
+far)
+	# Past the cache, both ways.
+	echo "size $(cat /sys/block/vda/size)"
+	echo "got $(dd if=/dev/vda bs=64k count=64 iflag=direct 2>/dev/null | md5sum)"
+	head -c $((48 * 65536)) /dev/urandom >mine
+	dd if=mine of=/dev/vda bs=64k seek=100 oflag=direct 2>/dev/null || exit 4
+	echo "sent $(md5sum <mine)" ;;
+optical)
+	mkdir there
+	echo "ro $(cat /sys/block/vda/ro)"
+	mount -t iso9660 -o ro /dev/vda there || exit 4
+	echo "got $(md5sum <'there/a folder/a file of ours')"
+	touch there/mine 2>/dev/null || echo "no file"
+	umount there
+	dd if=/dev/zero of=/dev/vda bs=2k count=1 oflag=direct 2>/dev/null || echo "no sector" ;;
 folder)
 	mkdir there
 	mount -t virtiofs stuff there || exit 4

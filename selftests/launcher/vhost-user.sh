@@ -1,8 +1,9 @@
 # shellcheck shell=sh
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# In the host: devices that other programs serve. Prints TAP. In /work: lodge,
-# qemu-storage-daemon, qemu-img, virtiofsd, vmlinuz, initrd, tiny.
+# In the host: devices that other programs serve, and an optical image. Prints TAP. In
+# /work: lodge, qemu-storage-daemon, qemu-img, virtiofsd, vmlinuz, initrd, tiny, optical.iso,
+# optical.md5.
 
 # shellcheck source=selftests/launcher/common.sh
 . /work/common.sh
@@ -42,13 +43,21 @@ sum() { # sum NAME WORD: what the guest said behind WORD
 	awk -v word="$2" '$1 == word { print $2 }' "$1.out"
 }
 
-storage() { # storage FORMAT: the disk's back end
-	qemu-storage-daemon --blockdev "driver=file,filename=disk.$1,node-name=file" \
-		--blockdev "driver=$1,file=file,node-name=disk" \
+storage() { # storage BLOCKDEV...: the disk's back end, for that which is named "disk"
+	words=
+	for each; do
+		words="$words --blockdev $each"
+	done
+	# shellcheck disable=SC2086
+	qemu-storage-daemon $words \
 		--export "type=vhost-user-blk,id=x,node-name=disk,addr.type=unix,addr.path=disk.sock,writable=on,writethrough=on" \
 		>>storage.log 2>&1 &
 	back=$!
 	soon test -S disk.sock
+}
+
+image() { # image FORMAT: the disk's back end
+	storage "driver=file,filename=disk.$1,node-name=file" "driver=$1,file=file,node-name=disk"
 }
 
 killed() { # killed: the back end, at once and for all
@@ -65,7 +74,7 @@ head -c 2000000 /dev/urandom >shared/file
 
 for format in qcow2 raw; do
 	qemu-img create -q -f $format disk.$format 64M
-	storage $format
+	image $format
 	backing=lodge
 	[ $format = raw ] && [ "$node" = /dev/lodge ] || backing=
 	boot $format disk --disk vhost-user=/tmp/disk.sock ${backing:+--memory-backing anonymous}
@@ -77,7 +86,7 @@ for format in qcow2 raw; do
 		sleep 1
 		killed
 		sleep 0.5
-		storage $format
+		image $format
 		restarts=$((restarts + 1))
 	done
 	ended $format
@@ -92,6 +101,43 @@ for format in qcow2 raw; do
 done
 [ "$(du -k disk.qcow2 | cut -f 1)" -gt 6000 ]
 point $? "what was written is in the image: $(du -k disk.qcow2 | cut -f 1) KiB"
+
+# A disk that yet another program has, elsewhere.
+head -c $((64 * 65536)) /dev/urandom >far.raw
+truncate -s 64M far.raw
+want=$(head -c $((64 * 65536)) far.raw | md5sum | cut -d ' ' -f 1)
+ip link set lo up
+qemu-storage-daemon --blockdev driver=file,filename=far.raw,node-name=file \
+	--blockdev driver=raw,file=file,node-name=far \
+	--nbd-server addr.type=inet,addr.host=127.0.0.1,addr.port=10809 \
+	--export type=nbd,id=n,node-name=far,name=far,writable=on >>storage.log 2>&1 &
+far=$!
+listens() { netstat -ltn | grep -q ':10809 '; }
+soon listens
+storage "driver=nbd,server.type=inet,server.host=127.0.0.1,server.port=10809,export=far,node-name=disk"
+boot nbd far --disk vhost-user=/tmp/disk.sock
+ended nbd
+point $? "NBD: the guest ends well"
+has nbd 'size 131072' && [ "$(sum nbd got)" = "$want" ]
+point $? "NBD: it reads what is there"
+killed
+kill $far
+wait $far
+[ -n "$(sum nbd sent)" ] && [ "$(sum nbd sent)" = \
+	"$(dd if=far.raw bs=64k skip=100 count=48 2>/dev/null | md5sum | cut -d ' ' -f 1)" ]
+point $? "NBD: and its own is written there"
+[ "$(head -c $((64 * 65536)) far.raw | md5sum | cut -d ' ' -f 1)" = "$want" ]
+point $? "NBD: and nowhere else"
+
+before=$(md5sum </work/optical.iso)
+boot optical optical --disk /work/optical.iso,ro
+ended optical
+point $? "optical: the guest mounts an image and ends well"
+[ "$(sum optical got)" = "$(cut -d ' ' -f 1 /work/optical.md5)" ]
+point $? "optical: a file there is read"
+has optical 'ro 1' && has optical 'no file' && has optical 'no sector' &&
+	[ "$(md5sum </work/optical.iso)" = "$before" ]
+point $? "optical: nothing is written"
 
 folder
 boot stuff folder --fs tag=stuff,socket=/tmp/folder.sock
