@@ -44,8 +44,16 @@ never() { # never TEXT WHO ADDRESS: twice in a row
 	point $? "$1"
 }
 
+greets() { # greets WHO ADDRESS: who connects there hears what nc says
+	case $1 in
+	lan)	sleep 3 | lan nc -w 3 "$2" 7000 2>/dev/null ;;
+	*)	in_guest "$1" "sleep 3 | nc -w 3 $2 7000" ;;
+	esac | grep -q hello
+}
+
 fresh() { # a bridge with both taps, and nothing else
 	ip link del br0 2>/dev/null
+	ip link del br1 2>/dev/null
 	ip link add br0 type bridge
 	ip link set t5 master br0
 	ip link set t6 master br0
@@ -78,6 +86,14 @@ place 6 10.1.0.2
 reach "bridged: a guest reaches the network" 5 10.1.0.3
 reach "bridged: the network reaches a guest" lan 10.1.0.2
 reach "bridged: guests reach each other" 5 10.1.0.2
+ip link add br1 type bridge
+ip link set br1 up
+ip link set t6 master br1
+never "bridged: a guest on another bridge is not heard" 5 10.1.0.2
+never "bridged: nor does the network hear it" lan 10.1.0.2
+never "bridged: nor does it hear them" 6 10.1.0.3
+ip link set t6 master br0
+reach "bridged: until it is on that one again" lan 10.1.0.2
 
 # Host-only: the host is there, the cable isn't.
 fresh
@@ -128,9 +144,20 @@ END
 place 5 10.4.0.1 10.4.0.254
 place 6 10.4.0.2 10.4.0.254
 reach "NAT: a guest reaches the network" 5 10.5.0.3
+reach "NAT: so does the other one" 6 10.5.0.3
+reach "NAT: guests reach each other" 6 10.4.0.1
 lan /work/ip route add 10.4.0.0/24 via 10.5.0.254
 never "NAT: the network does not reach a guest" lan 10.4.0.1
+never "NAT: nor the other one" lan 10.4.0.2
+in_guest 6 "nc -ll -p 7000 -e echo hello </dev/null >/dev/null 2>&1 &"
+soon greets 5 10.4.0.2
+point $? "NAT: a guest connects to the other one"
+! greets lan 10.4.0.2 && ! greets lan 10.4.0.2
+point $? "NAT: nobody does from outside"
+reach "NAT: which goes on reaching the network" 6 10.5.0.3
 /work/nft delete table ip guests
+soon greets lan 10.4.0.2
+point $? "NAT: without the filter somebody would"
 echo 0 >/proc/sys/net/ipv4/ip_forward
 
 # VLANs: two tenants on one bridge.
