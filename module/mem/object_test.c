@@ -181,6 +181,39 @@ static void sharing(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, merge(test, a) + merge(test, b), 2);
 }
 
+/* Which page of two stays is chance: that of 64 all are the first or the second, 2^-63. */
+static void either_stays(struct kunit *test)
+{
+	struct pair *p = test->priv;
+	struct lodge_object *a = p->o[0], *b = p->o[1];
+	struct page *first[PAGES], *second[PAGES];
+	int i, round, firsts = 0;
+
+	for (round = 0; round < 64 / PAGES; round++) {
+		for (i = 0; i < PAGES; i++) {
+			fill(test, a, i, i + 1);
+			fill(test, b, i, i + 1);
+			first[i] = xa_load(&a->top->entries, i);
+			second[i] = xa_load(&b->top->entries, i);
+		}
+		KUNIT_EXPECT_EQ(test, merge(test, a), 0);
+		KUNIT_EXPECT_EQ(test, merge(test, b), PAGES);
+		for (i = 0; i < PAGES; i++) {
+			struct page *stays;
+
+			KUNIT_ASSERT_EQ(test, state(b, i), LODGE_PAGE_SHARED);
+			stays = lodge_sharer(xa_load(&b->top->entries, i))->stable->page;
+			KUNIT_ASSERT_TRUE(test, stays == first[i] || stays == second[i]);
+			firsts += stays == first[i];
+			KUNIT_EXPECT_TRUE(test, is(a, i, i + 1) && is(b, i, i + 1));
+		}
+		lodge_object_drop(a, 0, PAGES);
+		lodge_object_drop(b, 0, PAGES);
+	}
+	KUNIT_EXPECT_GT(test, firsts, 0);
+	KUNIT_EXPECT_LT(test, firsts, 64);
+}
+
 /* A hint is true as long as nobody writes to the page. */
 static void stale_hint(struct kunit *test)
 {
@@ -937,6 +970,7 @@ static struct kunit_case object_cases[] = {
 	KUNIT_CASE(absent),
 	KUNIT_CASE(zero_page),
 	KUNIT_CASE(sharing),
+	KUNIT_CASE(either_stays),
 	KUNIT_CASE(stale_hint),
 	KUNIT_CASE(held),
 	KUNIT_CASE(backoff),
