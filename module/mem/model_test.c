@@ -41,7 +41,7 @@ struct model {
 	u64 ref[THREADS][OBJECTS][PAGES];
 	atomic_t left;
 	struct lodge_domain *d;
-	atomic_long_t done[16], wiped, huge, forked;
+	atomic_long_t done[16], wiped, huge, forked, remapped;
 };
 
 struct actor {
@@ -126,11 +126,21 @@ out:
 	return ret;
 }
 
-static void guest(struct actor *a, int o, int page, bool write, u64 value)
+static int guest_access(struct actor *a, int o, int page, bool write, u64 *value)
 {
-	struct world *w = a->m->w;
 	gpa_t gpa = (BASE_GFN(o) << PAGE_SHIFT) + at(a, page);
 	int ret, tries = 0;
+
+	do {
+		ret = guest_try(a->m, &a->m->w->vcpu[a->nr], gpa, write, value);
+		cond_resched();
+	} while (ret == -EAGAIN && ++tries < 100000);
+	return ret;
+}
+
+static void guest(struct actor *a, int o, int page, bool write, u64 value)
+{
+	int ret;
 
 	if (a->nr >= NR_VCPUS) {
 		launcher(a, o, page, write, 0, value);
@@ -138,10 +148,7 @@ static void guest(struct actor *a, int o, int page, bool write, u64 value)
 	}
 	if (write)
 		a->m->ref[a->nr][o][page] = value;
-	do {
-		ret = guest_try(a->m, &w->vcpu[a->nr], gpa, write, &value);
-		cond_resched();
-	} while (ret == -EAGAIN && ++tries < 100000);
+	ret = guest_access(a, o, page, write, &value);
 	expect(a, write ? "nested write" : "nested read", o, page, ret, value);
 }
 
@@ -190,18 +197,25 @@ static void reclaim(struct actor *a, int o, bool cold, bool swap)
 	lodge_layer_put(l);
 }
 
+/* From one of its users to the only one, until atomic_set(..., 1); or still one of them. */
+static bool alone(struct model *m, int o, int page)
+{
+	atomic_dec(&m->users[o][page]);
+	if (!atomic_cmpxchg(&m->users[o][page], 0, -1))
+		return true;
+	while (!atomic_inc_unless_negative(&m->users[o][page]))
+		cond_resched();
+	return false;
+}
+
 /* The page is gone, and with it what all have written. Its users are counted by us. */
 static void punch(struct actor *a, int o, int page, bool discard)
 {
 	struct model *m = a->m;
 	int i;
 
-	atomic_dec(&m->users[o][page]);
-	if (atomic_cmpxchg(&m->users[o][page], 0, -1)) {
-		while (!atomic_inc_unless_negative(&m->users[o][page]))
-			cond_resched();
+	if (!alone(m, o, page))
 		return;
-	}
 	for (i = 0; i < THREADS; i++)
 		m->ref[i][o][page] = 0;
 	if (discard) {
@@ -350,6 +364,42 @@ static void fork_object(struct actor *a, int o)
 	atomic_long_inc(&a->m->forked);
 }
 
+/* What isn't mapped any more is out of reach, for the guest as well if its slot is there. */
+static bool gone(struct actor *a, int o, int page, int view)
+{
+	u64 value, __user *p = (u64 __user *)(a->m->hva[o][view] + at(a, page));
+
+	if (get_user(value, p) != -EFAULT)
+		return false;
+	return view || a->nr >= NR_VCPUS ||
+	       guest_access(a, o, page, false, &value) == -EFAULT;
+}
+
+/*
+ * A page of a mapping is unmapped and mapped again; what is in it stays. That page nobody
+ * else uses meanwhile, but those beside it.
+ */
+static void remap(struct actor *a, int o, int page, int view)
+{
+	struct model *m = a->m;
+	unsigned long hva = m->hva[o][view] + page * PAGE_SIZE;
+
+	if (!alone(m, o, page))
+		return;
+	if (vm_munmap(hva, PAGE_SIZE) || !gone(a, o, page, view))
+		wrong(a, "munmap", o, page, 0);
+	/* What was left in a view would be found by nobody. */
+	if (get_random_u32() & 1)
+		merge(a, o, page);
+	else
+		reclaim(a, o, false, true);
+	if (vm_mmap(m->file[o], hva, PAGE_SIZE, PROT_READ | PROT_WRITE,
+		    MAP_SHARED | MAP_FIXED, page * PAGE_SIZE) != hva)
+		wrong(a, "mmap", o, page, 0);
+	atomic_long_inc(&m->remapped);
+	atomic_set(&m->users[o][page], 1);
+}
+
 static void act(struct actor *a, u32 rnd)
 {
 	struct model *m = a->m;
@@ -397,10 +447,16 @@ static void act(struct actor *a, u32 rnd)
 		hold(a, o, page);
 		break;
 	case 14:
-		if (rnd >> 19 & 7)
-			unview(a, o, page, 1 + (rnd >> 17 & 3));
-		else
+		switch (rnd >> 19 & 7) {
+		case 0:
 			fork_object(a, o);
+			break;
+		case 1 ... 2:
+			remap(a, o, page, view);
+			break;
+		default:
+			unview(a, o, page, 1 + (rnd >> 17 & 3));
+		}
 		break;
 	case 15:
 		if (!(rnd >> 17 & 15))
@@ -529,9 +585,10 @@ static void model(struct kunit *test)
 	/* That needs a moment in which nobody else is at it. */
 	KUNIT_EXPECT_GT(test, atomic_long_read(&m->wiped), 0);
 	KUNIT_EXPECT_GT(test, atomic_long_read(&m->forked), (long)ops / 1000);
-	kunit_info(test, "%ld wiped, %ld forked, %ld by 2M, %lld merged, %lld broken, %lld held, %lld busy, %lld written, %lld still, %ld compressed, %ld came back, %ld swapped in",
+	KUNIT_EXPECT_GT(test, atomic_long_read(&m->remapped), (long)ops / 1000);
+	kunit_info(test, "%ld wiped, %ld forked, %ld remapped, %ld by 2M, %lld merged, %lld broken, %lld held, %lld busy, %lld written, %lld still, %ld compressed, %ld came back, %ld swapped in",
 		   atomic_long_read(&m->wiped), atomic_long_read(&m->forked),
-		   atomic_long_read(&m->huge),
+		   atomic_long_read(&m->remapped), atomic_long_read(&m->huge),
 		   atomic64_read(&d->counts[LODGE_KSM_MERGED]),
 		   atomic64_read(&d->counts[LODGE_KSM_BROKEN]),
 		   atomic64_read(&d->counts[LODGE_KSM_HELD]),
