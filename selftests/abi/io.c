@@ -707,6 +707,160 @@ TEST_TIMEOUT(swap_disk, 60)
 	swap_end(&d, fd);
 }
 
+/* A VM of which some wait for the disk: a vCPU, and the launcher. The other vCPU goes on. */
+struct stall {
+	struct guest g;
+	struct vcpu *other;
+	int swapped, packed, fresh;	/* pages of each kind, in this order */
+	bool begin, over;
+};
+
+struct waiter {
+	struct stall *s;
+	int page;
+	bool guest;
+	uint64_t got;
+	pid_t tid;
+	bool begin, came;
+	pthread_t thread;
+};
+
+static void said(bool *flag)
+{
+	__atomic_store_n(flag, true, __ATOMIC_RELEASE);
+}
+
+static bool is_said(bool *flag)
+{
+	return __atomic_load_n(flag, __ATOMIC_ACQUIRE);
+}
+
+static void *stall_wait(void *arg)
+{
+	struct waiter *w = arg;
+
+	__atomic_store_n(&w->tid, gettid(), __ATOMIC_RELEASE);
+	while (!is_said(&w->begin))
+		usleep(1000);
+	w->got = w->guest ? peek(&w->s->g, w->page * PAGE) :
+			    *(volatile uint64_t *)(w->s->g.m + w->page * PAGE);
+	said(&w->came);
+	return NULL;
+}
+
+static void *stall_others(void *arg)
+{
+	struct stall *s = arg;
+	struct guest g = s->g;
+	int i, page = s->swapped;
+	uint8_t buf[PAGE], *m;
+
+	g.v = s->other;
+	while (!is_said(&s->begin))
+		usleep(1000);
+	for (i = 0; i < s->packed; i++, page++)
+		CHECK_EQ(peek(&g, page * PAGE), i + 1);
+	for (i = 0; i < s->fresh; i++, page++) {
+		CHECK_EQ(peek(&g, page * PAGE), 0);
+		poke(&g, page * PAGE, i + 1);
+		CHECK_EQ(peek(&g, page * PAGE), i + 1);
+		/* Whoever had mmap_lock for reading would be waited for. */
+		m = mapped(g.fd, (page + 1) * PAGE);
+		CHECK_EQ(*(uint64_t *)(m + page * PAGE), i + 1);
+		OK(munmap(m, (page + 1) * PAGE));
+		OK(pread(g.fd, buf, PAGE, page * PAGE));
+		CHECK_EQ(*(uint64_t *)buf, i + 1);
+	}
+	said(&s->over);
+	return NULL;
+}
+
+/* Whether a thread comes to wait in the kernel, for what no signal ends, and stays there. */
+static bool waits(pid_t tid)
+{
+	char path[64], text[512], *at;
+	int i, n = 0, fd;
+
+	for (i = 0; i < 1000 && n < 10; i++) {
+		usleep(10000);
+		snprintf(path, sizeof(path), "/proc/self/task/%d/stat", tid);
+		fd = OK(open(path, O_RDONLY));
+		text[OK(read(fd, text, sizeof(text) - 1))] = 0;
+		close(fd);
+		at = strrchr(text, ')');
+		n = at && at[2] == 'D' ? n + 1 : 0;
+	}
+	return n == 10;
+}
+
+/* Each page is swapped, or in the pool, or there is none. */
+static void stall_new(struct stall *s)
+{
+	int i;
+
+	s->g = guest_new((s->swapped + s->packed + s->fresh) * PAGE, "io");
+	s->other = vcpu_new(s->g.vm, 1, LONG64, G_peek);
+	for (i = 0; i < s->swapped; i++)
+		fill(s->g.m + i * PAGE, i);
+	CHECK_EQ(OK(try_reclaim(s->g.fd, s->swapped, LODGE_RECLAIM_SWAP)), s->swapped);
+	for (i = 0; i < s->packed; i++) {
+		memset(s->g.m + (s->swapped + i) * PAGE, 7, PAGE);
+		*(uint64_t *)(s->g.m + (s->swapped + i) * PAGE) = i + 1;
+	}
+	CHECK_EQ(reclaim(s->g.fd, s->packed), s->packed);
+	for (i = 0; i < s->swapped + s->packed; i++)
+		MUST_EQ(state(s->g.fd, i), i < s->swapped ? LODGE_PAGE_SWAPPED :
+			LODGE_PAGE_COMPRESSED);
+}
+
+/* While a swap file's disk stands still those wait who want a page of it, and nobody else. */
+TEST_TIMEOUT(swap_stalls_nobody, 60)
+{
+	struct disk d = disk_new("lodge-fs", FS);
+	struct stall s = { .swapped = 64, .packed = 64, .fresh = 64 };
+	struct waiter w[2] = {
+		{ .s = &s, .page = 9, .guest = true }, { .s = &s, .page = 33 },
+	};
+	bool stalled = true, over;
+	pthread_t others;
+	int fd, i;
+
+	fd = swap_on_disk(&d, "", s.swapped);
+	OK(swap_set(fd));
+	stall_new(&s);
+	OK(-pthread_create(&others, NULL, stall_others, &s));
+	for (i = 0; i < 2; i++) {
+		OK(-pthread_create(&w[i].thread, NULL, stall_wait, &w[i]));
+		while (!__atomic_load_n(&w[i].tid, __ATOMIC_ACQUIRE))
+			usleep(1000);
+	}
+	/* Until the disk goes on nothing here may want mmap_lock: what waits may have it. */
+	disk_stop(&d);
+	for (i = 0; i < 2; i++) {
+		said(&w[i].begin);
+		stalled = waits(w[i].tid) && stalled;
+	}
+	said(&s.begin);
+	for (i = 0; i < 2000 && !is_said(&s.over); i++)
+		usleep(10000);
+	over = is_said(&s.over);
+	for (i = 0; i < 2; i++)
+		stalled = stalled && !is_said(&w[i].came);
+	disk_go(&d);
+	CHECK(stalled, "nobody waits");
+	CHECK(over, "the others wait, too");
+	pthread_join(others, NULL);
+	for (i = 0; i < 2; i++) {
+		pthread_join(w[i].thread, NULL);
+		CHECK_EQ(w[i].got, first(w[i].page));
+	}
+	for (i = 0; i < s.swapped; i++) {
+		CHECK_EQ(peek(&s.g, i * PAGE), first(i));
+		CHECK(filled(s.g.m + i * PAGE, i), "page %d", i);
+	}
+	swap_end(&d, fd);
+}
+
 /* A file with holes, in a file system without room for them: pages stay. */
 TEST_TIMEOUT(swap_no_space, 60)
 {
