@@ -116,6 +116,9 @@ def check_memory(where):
           balloon['auto'] is False and balloon['domain'] == 'both', 'balloon')
     swap = load(f'{where}/swap.json')[0]
     check(swap.keys() == SWAP and swap['bytes'] == swap['used'] == 0, 'swap')
+    given, none = load(f'{where}/swap-set.jsonl', lines=True)
+    check(given.keys() == none.keys() == SWAP and given['bytes'] == 1 << 20 and
+          none['bytes'] == 0, 'a swap file given, and given up')
     policy = load(f'{where}/policy.json')[0]
     check(policy.keys() == POLICY and [vm['shares'] for vm in policy['vms']] ==
           [2000] and policy['vms'][0].keys() == BALLOON, 'policy')

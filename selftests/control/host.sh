@@ -159,7 +159,9 @@ is() {
 }
 
 guest one --balloon 16M && ones=$started
-guest two && twos=$started
+truncate -s 1M disk
+chmod 666 disk
+guest two --disk disk && twos=$started
 try 'two guests' lines 3 sh -c './lodgectl list | grep -E "PID| (one|two) "'
 web="$alice ./lodgectl ksm"
 merge() {
@@ -251,7 +253,54 @@ try 'nowhere to draw' gives 4 'cannot write' ./lodgectl map one --svg=/dev/full
 try 'nor there' gives 4 'cannot write' ./lodgectl map one --sample=0 --png=/dev/full
 try 'no escapes when it is no terminal' sh -c '
 	! ./lodgectl map one --sample=0 | grep -q "$(printf "\033")"'
+try 'no disk of a guest for a swap file' gives 4 'locked' ./lodgectl swap disk
 stop $ones $twos
+
+# --- a swap file ---
+swap=/tmp/swap
+try 'none that is not there' gives 4 'no such file' ./lodgectl swap $swap
+try 'no directory' gives 4 'directory' ./lodgectl swap /tmp
+try 'no device' gives 4 'no regular file' ./lodgectl swap /dev/zero
+: >$swap
+try 'none that is empty' gives 4 'has 0B, and 128K' ./lodgectl swap $swap
+truncate -s 1M $swap
+chmod 600 $swap
+try 'not for everybody to give' gives 4 'CAP_SYS_ADMIN' $alice ./lodgectl swap $swap
+try 'nor to give up' gives 4 'CAP_SYS_ADMIN' $admin ./lodgectl swap off
+try 'whom JSON is not for changes nothing' gives 4 'CAP_NET_ADMIN' \
+	$weak_root ./lodgectl swap $swap --json
+try 'no other node' gives 4 'cannot open.*node /dev/none' \
+	./lodgectl swap $swap --node=/dev/none
+try "nor one that isn't lodge's" gives 4 "not lodge's" \
+	./lodgectl swap off --node=/dev/null
+try 'a node without need' gives 2 'for swap FILE' ./lodgectl swap --node=/dev/lodge
+try 'nor two files' gives 2 'a file or off' ./lodgectl swap $swap $swap
+try 'a swap file is given' gives 0 '^$' ./lodgectl swap $swap --node=/dev/lodge
+try 'so it is' gives 0 'swap file of 1M, 0B in use' $admin ./lodgectl swap
+try 'no second one' gives 4 'there is a swap file, of 1M' ./lodgectl swap $swap
+mkdir /tmp/lodgefs
+mount -t lodgefs none /tmp/lodgefs
+head -c 65536 /dev/urandom >/tmp/lodgefs/file
+./lodgectl policy cold=100
+for _ in $(seq 400); do
+	[ "$(of used ./lodgectl swap)" != 65536 ] || break
+	usleep 50000
+done
+./lodgectl policy cold=0
+try 'not given up with pages in it' gives 4 '64K of guests' ./lodgectl swap off
+rm /tmp/lodgefs/file
+try 'given up when it is empty' gives 0 '^$' ./lodgectl swap off
+try 'so it is' gives 0 'no swap file' ./lodgectl swap
+try 'not twice' gives 4 'there is no swap file' ./lodgectl swap off
+truncate -s 1M /tmp/lodgefs/file
+try 'none of lodge memory' gives 4 'file system' ./lodgectl swap /tmp/lodgefs/file
+umount /tmp/lodgefs
+chmod 644 $swap
+try 'who else can read it is said' gives 0 'chmod 600' ./lodgectl swap $swap
+./lodgectl swap off
+./lodgectl swap $swap --json >/out/swap-set.jsonl 2>/dev/null
+./lodgectl swap off --json >>/out/swap-set.jsonl
+rm $swap
 
 # --- events ---
 start events.out ./lodgectl events && events=$started

@@ -10,6 +10,7 @@ struct options {
 	char **words;		/* all that come behind the command */
 	int nr_words;
 	const char *svg, *png;	/* files for pictures */
+	const char *node;	/* of the hypervisor, or NULL */
 	double sample;		/* seconds */
 	bool json;
 	bool vcpus;

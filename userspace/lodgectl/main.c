@@ -5,9 +5,9 @@
  * lodgectl shows what the module tells through generic netlink (netlink.c), and
  * sets what it takes. A noun is a file: VMs (vm.c), vCPUs (vcpu.c), counters
  * (stats.c), events (event.c), domains of merging (ksm.c), balloons (balloon.c),
- * what holds for all (policy.c), what is swapped (swap.c), maps of memory (map.c, picture.c, png.c). Each knows its
- * attributes, its table and its JSON; a command is a line in this file and a
- * function in the noun's.
+ * what holds for all (policy.c), what is swapped, and where to (swap.c), maps of memory
+ * (map.c, picture.c, png.c). Each knows its attributes, its table and its JSON; a command
+ * is a line in this file and a function in the noun's.
  *
  * What comes from others, names above all, goes through text_clean() or
  * json_string() on its way out.
@@ -40,7 +40,8 @@ static const char usage[] =
 "  policy [VM] [KEY=VALUE]... how memory is divided: of all tax, period, budget,\n"
 "                     reserve, patience, merge-budget, merge-pause, pool, cold; of a\n"
 "                     VM shares, reservation, domain\n"
-"  swap               what is compressed and swapped\n"
+"  swap [FILE|off]    what is compressed and swapped; or swap to FILE from now on,\n"
+"                     off: to none\n"
 "  map VM             a picture of its memory\n"
 "\n"
 "VM is an id, else the number of its process, else a name; id:, pid: and name:\n"
@@ -52,6 +53,7 @@ static const char usage[] =
 "  --count=N          stats --watch, events: end after N of them\n"
 "  --svg=FILE, --png=FILE   map: the picture goes into a file\n"
 "  --sample=SECONDS   map: how long to look at what is used (default: 1)\n"
+"  --node=PATH        swap FILE, swap off: the hypervisor's node (default: /dev/lodge)\n"
 "  --help, --version\n"
 "\n"
 "Status: 0 done, 1 no such VM, 2 wrong command line, 3 the module isn't there,\n"
@@ -59,7 +61,7 @@ static const char usage[] =
 
 enum {
 	OPT_JSON = 1, OPT_WATCH = 2, OPT_VCPUS = 4, OPT_COUNT = 8,
-	OPT_SVG = 16, OPT_SAMPLE = 32, OPT_PNG = 64, OPT_HELP = 256, OPT_VERSION,
+	OPT_SVG = 16, OPT_SAMPLE = 32, OPT_PNG = 64, OPT_NODE = 128, OPT_HELP = 256, OPT_VERSION,
 };
 
 static const struct option long_options[] = {
@@ -70,6 +72,7 @@ static const struct option long_options[] = {
 	{ "svg", required_argument, NULL, OPT_SVG },
 	{ "png", required_argument, NULL, OPT_PNG },
 	{ "sample", required_argument, NULL, OPT_SAMPLE },
+	{ "node", required_argument, NULL, OPT_NODE },
 	{ "help", no_argument, NULL, OPT_HELP },
 	{ "version", no_argument, NULL, OPT_VERSION },
 	{ 0 }
@@ -90,7 +93,7 @@ static const struct command {
 	{ "ksm", command_ksm, OPT_JSON, 0, 8, "on, off, now or set" },
 	{ "balloon", command_balloon, OPT_JSON, 0, 2, "a VM, and a size, auto or hint" },
 	{ "policy", command_policy, OPT_JSON, 0, 9, "a VM and KEY=VALUE" },
-	{ "swap", command_swap, OPT_JSON, 0, 0, "no VM" },
+	{ "swap", command_swap, OPT_JSON | OPT_NODE, 0, 1, "a file or off" },
 	{ "map", command_map, OPT_JSON | OPT_SVG | OPT_PNG | OPT_SAMPLE, 1, 1, "one VM" },
 };
 
@@ -128,6 +131,9 @@ static void take(struct options *opt, int which, const char *arg)
 		break;
 	case OPT_PNG:
 		opt->png = arg;
+		break;
+	case OPT_NODE:
+		opt->node = arg;
 		break;
 	case OPT_SAMPLE:
 		opt->sample = seconds("--sample", arg, 0);
