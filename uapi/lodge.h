@@ -253,10 +253,12 @@ struct lodge_swap_info {
  * @flags: 0
  * @tax: on idle memory, in hundredths, 99 at most
  * @period_ms: between two computations of targets, 100 to 3,600,000
- * @budget: MiB that are divided in each domain of balloons; 0: as the host has memory left
+ * @budget: MiB for the guests of one user, divided among his domains of balloons; 0: as the
+ *	host has memory left
  * @reserve: MiB that the host keeps then; 0: an eighth of what it has
  * @patience_ms: how long a guest has to answer, 3,600,000 at most; 0: as long as it likes
- * @ksm_budget: percent of a CPU for merging an owner's pages, 100 at most
+ * @ksm_budget: percent of a CPU for merging an owner's pages, in all of his domains; 100 at
+ *	most
  * @ksm_pass_ms: pause between two passes over a domain
  * @pool_percent: of the memory of a cgroup's objects that may be compressed pages
  *	before they go to the swap file, 100 at most

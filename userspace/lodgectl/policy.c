@@ -29,7 +29,7 @@ static const struct rate {
 	{ "reserve", "reserve", LODGE_A_POLICY_RESERVE, UINT32_MAX, " MiB",
 	  "that the host keeps available; 0: an eighth" },
 	{ "merge-budget", "merge_budget", LODGE_A_POLICY_KSM_BUDGET, 100, "%",
-	  "of a CPU that merging may take in each domain" },
+	  "of a CPU that merging one user's pages may take" },
 	{ "merge-pause", "merge_pause_ms", LODGE_A_POLICY_KSM_PASS_MS, UINT32_MAX, " ms",
 	  "between two passes of merging" },
 	{ "patience", "patience_ms", LODGE_A_POLICY_PATIENCE_MS, 3600000, " ms",
