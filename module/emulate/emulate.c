@@ -207,6 +207,7 @@ static int run_once(struct lodge_emul *c)
 int lodge_emul_execute(struct lodge_emul *c)
 {
 	int st = LODGE_EMUL_OK, budget = REP_BUDGET;
+	u64 rflags = c->rflags;
 
 	c->shadow = c->last ? c->shadow : 0;
 	c->retired = false;
@@ -223,6 +224,9 @@ int lodge_emul_execute(struct lodge_emul *c)
 		if (!st)
 			commit(c);
 	}
+	/* Rounds of CMPS and SCAS before the one that faults: SDM vol. 2B, REP. */
+	if (st == LODGE_EMUL_FAULT)
+		c->rflags = (c->rflags & ~(u64)FLAGS_ARITH) | (rflags & FLAGS_ARITH);
 	/* Nothing was done: memory under a LOCK was changed by another. */
 	return st == LODGE_EMUL_AGAIN ? LODGE_EMUL_OK : st;
 }

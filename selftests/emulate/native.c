@@ -29,9 +29,14 @@ enum { RAX, RCX, RDX, RBX, RSP, RBP, RSI, RDI };
 #define AF	0x010
 #define ZF	0x040
 #define SF	0x080
+#define TF	0x100
 #define DF	0x400
 #define OF	0x800
+#define NT	0x4000
+#define AC	0x40000
+#define ID	0x200000
 #define ARITH	(CF | PF | AF | ZF | SF | OF)
+#define FLAGS	0x3e7ed5	/* all but TF, which traps, and RF, which a fault sets */
 
 #define BUF	0x10000000u
 #define BUF_SIZE 0x4000u
@@ -152,7 +157,7 @@ static void emit_end(bool simd, bool mark)
 	emit_mem(0x8b, RSP, OFF(host_rsp));
 	emit("\x9c\x58", 2);			/* pushf; pop rax */
 	emit_mem(0x89, RAX, OFF(flags));
-	emit("\xfc", 1);			/* cld */
+	emit("\x6a\x02\x9d", 3);		/* push 2; popf: AC, DF and NT are gone */
 	if (mark) {
 		emit("\xb8\x01\0\0\0", 5);	/* mov eax, 1 */
 		emit_mem(0x89, RAX, OFF(mark));
@@ -318,7 +323,7 @@ struct row {
 	const char *name;
 	u8 map, op;		/* map: 0, 1 (0F), 2 (0F 38) */
 	s8 reg;			/* /digit, or -1 */
-	char imm;		/* 0, '1', 'z', 'v', 'w' (2), 'e' (ENTER) */
+	char imm;		/* 0, '1', 'z', 'v', 'w' (2), 'e' (ENTER), 'a' (address) */
 	u16 flags;
 	u8 undef;
 	u8 prefix;		/* mandatory */
@@ -383,6 +388,9 @@ static const struct row rows[] = {
 	{ "movsxd", 0, 0x63, -1, 0, NO66 },
 	{ "movbe", 2, 0xf0, -1, 0, MEM }, { "movbe", 2, 0xf1, -1, 0, MEM },
 	{ "movnti", 1, 0xc3, -1, 0, MEM | NO66 },
+	{ "mov", 0, 0xa0, -1, 'a', NOMODRM | BYTE },
+	{ "mov", 0, 0xa2, -1, 'a', NOMODRM | BYTE },
+	{ "xlat", 0, 0xd7, -1, 0, NOMODRM },
 	{ "bswap", 1, 0xc8, -1, 0, NOMODRM | LOW3 | NO66 | NOT_RSP },
 	{ "lea", 0, 0x8d, -1, 0, MEM },
 	{ "cmov", 1, 0x40, -1, 0, CC }, { "set", 1, 0x90, -1, 0, CC },
@@ -395,6 +403,8 @@ static const struct row rows[] = {
 	{ "pop", 0, 0x58, -1, 0, NOMODRM | LOW3 | STACK },
 	{ "push", 0, 0x68, -1, 'z', NOMODRM | STACK },
 	{ "push", 0, 0x6a, -1, '1', NOMODRM | STACK },
+	{ "pushf", 0, 0x9c, -1, 0, NOMODRM | STACK },
+	{ "popf", 0, 0x9d, -1, 0, NOMODRM | STACK },
 	{ "leave", 0, 0xc9, -1, 0, NOMODRM | STACK },
 	{ "enter", 0, 0xc8, -1, 'e', NOMODRM | STACK },
 	{ "movs", 0, 0xa4, -1, 0, NOMODRM | BYTE | STRING },
@@ -648,6 +658,11 @@ static void gen_imm(struct insn *i)
 		n = 4;
 		v = STUB - (INSN + i->len + 4);
 		break;
+	case 'a':
+		/* At times one that no address can be. */
+		n = i->p67 ? 4 : 8;
+		v = i->target | (u64)!upto(16) << 63;
+		break;
 	case 'e':
 		n = 3;
 		v = upto(256) | upto(5) << 16;
@@ -655,6 +670,12 @@ static void gen_imm(struct insn *i)
 	}
 	i->imm8 = v;
 	imm(i, v, n);
+}
+
+static void poke(u32 at, u64 v)
+{
+	memcpy(buf + at - BUF, &v, 8);
+	memcpy(shadow + at - BUF, &v, 8);
 }
 
 /* Registers that have a meaning for this one. */
@@ -680,6 +701,15 @@ static void gen_roles(struct insn *i)
 		st->gpr[RSP] = at;
 		st->gpr[RBP] = BUF + 0x1000 + upto(0x2000);
 	}
+	if (!strcmp(r->name, "pushf"))
+		st->flags |= rnd() & (DF | NT | ID);
+	if (!strcmp(r->name, "popf")) {
+		/* TF would trap, one instruction later. */
+		st->flags |= rnd() & (DF | NT | ID);
+		poke(at, rnd() & ~(u64)TF);
+	}
+	if (!strcmp(r->name, "xlat"))
+		st->gpr[RBX] = pointer(i, i->target - (u8)st->gpr[RAX]);
 	if ((i->op & 0xfc) == 0xe0 && r->flags & BRANCH)
 		st->gpr[RCX] = pointer(i, upto(3));
 	if (r->undef == U_DIV && upto(4)) {
@@ -690,12 +720,6 @@ static void gen_roles(struct insn *i)
 	}
 	if (!upto(2) && !strncmp(r->name, "cmpxchg", 7) && writable(i->target))
 		memcpy(&st->gpr[RAX], buf + i->target - BUF, 8);
-}
-
-static void poke(u32 at, u64 v)
-{
-	memcpy(buf + at - BUF, &v, 8);
-	memcpy(shadow + at - BUF, &v, 8);
 }
 
 /* False where the choice of registers contradicts itself. */
@@ -837,20 +861,31 @@ static int show(const struct insn *i, const struct state *before, int vec,
 }
 
 /*
- * A string instruction with 32-bit addresses and no rounds to go: some CPUs clear
- * the upper halves of RCX, RSI and RDI, others leave them alone.
+ * A repeated string instruction with 32-bit addresses of which no round was done, as
+ * there are none to do or the first one faults: some CPUs clear the upper halves of
+ * RCX, RSI and RDI, others leave them alone. Both will do.
  */
-static bool no_rounds(const u8 *bytes, u32 len, u64 rcx)
+static void no_rounds(const struct insn *i, const struct state *before)
 {
-	bool narrow = false, rep = false;
-	u32 n;
+	static const u8 counters[] = { RCX, RSI, RDI };
+	u32 k;
 
-	for (n = 0; n < len; n++) {
-		narrow |= bytes[n] == 0x67;
-		rep |= bytes[n] == 0xf2 || bytes[n] == 0xf3;
-	}
-	return narrow && rep && !(u32)rcx && bytes[len - 1] >= 0xa4 &&
-	       bytes[len - 1] <= 0xaf;
+	if (!(i->row->flags & STRING) || !i->rep || !i->p67 ||
+	    (u32)emu.gpr[RCX] != (u32)before->gpr[RCX])
+		return;
+	for (k = 0; k < sizeof(counters); k++)
+		if ((u32)emu.gpr[counters[k]] == st->gpr[counters[k]])
+			emu.gpr[counters[k]] = st->gpr[counters[k]];
+}
+
+/*
+ * CMPS and SCAS that fault in a later round: the flags are those of before, says
+ * Intel's manual; AMD's doesn't, and a CPU may have those of the last round.
+ */
+static u64 of_rounds(const struct insn *i, const struct state *before)
+{
+	return i->rep && i->row->flags & STRING && (i->op & 0xf6) == 0xa6 &&
+	       (st->flags ^ before->flags) & ARITH ? ARITH : 0;
 }
 
 /* Two operands of CMPS that both fault: no manual says which one does first. */
@@ -862,9 +897,7 @@ static bool either(const struct insn *i)
 /* 1 where they differ, 0 where they agree, -1 where it could not be tried. */
 static int one(void)
 {
-	static const u8 counters[] = { 1, 6, 7 };
 	static struct lodge_emul c;
-	u32 k;
 	struct state before;
 	struct insn i;
 	bool dest, wrong;
@@ -887,13 +920,15 @@ static int one(void)
 
 	build(i.bytes, i.len, i.row->flags & SIMD);
 	vec = run_native();
+	no_rounds(&i, &before);
 	if (vec >= 0) {
+		flags = FLAGS & ~of_rounds(&i, &before);
 		wrong = status != LODGE_EMUL_FAULT || c.fault.vector != vec ||
 			(c.fault.has_error && c.fault.error != trap.error) ||
 			(vec == 14 && c.fault.address != trap.address &&
 			 !either(&i)) ||
 			trap.rip != INSN || c.rip != INSN ||
-			((c.rflags ^ st->flags) & (ARITH | DF)) ||
+			((c.rflags ^ st->flags) & flags) ||
 			memcmp(emu.gpr, st->gpr, sizeof(emu.gpr)) ||
 			memcmp(buf, shadow, ALL_SIZE);
 		if (wrong)
@@ -904,14 +939,10 @@ static int one(void)
 	}
 
 	undef = undefined(&i, &before, &dest);
-	flags = ~undef & (ARITH | DF);
+	flags = ~undef & FLAGS;
 	wrong = status != LODGE_EMUL_OK || !c.retired ||
 		c.rip != (st->mark ? STUB : INSN + i.len) ||
 		((c.rflags ^ st->flags) & flags);
-	if (no_rounds(i.bytes, i.len, before.gpr[1]))
-		for (k = 0; k < sizeof(counters); k++)
-			if ((u32)emu.gpr[counters[k]] == st->gpr[counters[k]])
-				emu.gpr[counters[k]] = st->gpr[counters[k]];
 	if (!dest) {
 		wrong |= memcmp(emu.gpr, st->gpr, sizeof(emu.gpr)) ||
 			 memcmp(buf, shadow, ALL_SIZE);

@@ -221,6 +221,9 @@ static void strings(void)
 	T(MODE16, "rep stosw", IN(RCX, 5), IN(RDI, 0xfffb), IN(RAX, 1),
 	  FAULT(13, 0), OUT(RCX, 3), OUT(RDI, 0xffff), OUTMEM(0xfffb, 4, 0x10001),
 	  FLAGS_IN(1 << 16));
+	/* What the two have compared is not in the flags: SDM vol. 2B, REP. */
+	T(MODE16, "repne scasw", IN(RCX, 5), IN(RDI, 0xfffb), IN(RAX, 1),
+	  FAULT(13, 0), OUT(RCX, 3), OUT(RDI, 0xffff), FLAGS_IN(CF | 1 << 16));
 	T(MODE64, ".byte 0xf0, 0xa4", FAULT_PLAIN(6));
 }
 
