@@ -130,7 +130,8 @@ long lodge_mce_get_supported(void __user *arg)
 /**
  * lodge_mce_setup - KVM_X86_SETUP_MCE: number of banks, and IA32_MCG_CAP
  * @vcpu: the vCPU; its lock is held
- * @arg: u64: the MSR's value
+ * @arg: u64: the MSR's value; AMD's has the number of banks and MCG_CTL_P only, and
+ *       what else there is, is dropped on its processors (APM vol. 2 9.3)
  *
  * Return: 0; -EINVAL for no bank, too many, or a feature that is not
  * offered; -EFAULT.
@@ -148,12 +149,28 @@ long lodge_mce_setup(struct lodge_vcpu *vcpu, void __user *arg)
 		return -EINVAL;
 	if (cap & ~(MCG_CAP_OFFERED | MCG_CAP_COUNT | MCG_CAP_EXT))
 		return -EINVAL;
+	if (boot_cpu_data.x86_vendor != X86_VENDOR_INTEL)
+		cap &= MCG_CAP_COUNT | MCG_CTL_P;
 	m->mcg_cap = cap;
 	if (cap & MCG_CTL_P)
 		m->mcg_ctl = ~0ull;
 	for (i = 0; i < nr; i++)
 		m->mc[4 * i] = ~0ull;
 	return 0;
+}
+
+static void fill(u64 *bank, const struct kvm_x86_mce *mce)
+{
+	bank[1] = mce->status;
+	bank[2] = mce->addr;
+	bank[3] = mce->misc;
+}
+
+/* Uncorrected, no action required: what is broken isn't in use. SDM vol. 3B 16.6.3 */
+static bool is_ucna(const struct kvm_x86_mce *mce)
+{
+	return (mce->status & MCI_STATUS_UC) && !mce->mcg_status &&
+	       !(mce->status & (MCI_STATUS_PCC | MCI_STATUS_S | MCI_STATUS_AR));
 }
 
 /**
@@ -163,7 +180,7 @@ long lodge_mce_setup(struct lodge_vcpu *vcpu, void __user *arg)
  *
  * An uncorrected one raises #MC, or ends the VM if the guest is not ready for
  * it (SDM vol. 3B 16.3.1.2); a corrected one is only logged, if the bank does
- * not hold something worse.
+ * not hold something worse, and so is in any case one on which nobody has to act.
  *
  * Return: 0; -EINVAL for a bank that is not there or a status that is not
  * valid; -EFAULT.
@@ -180,6 +197,11 @@ long lodge_mce_set(struct lodge_vcpu *vcpu, void __user *arg)
 		return -EINVAL;
 	bank = &m->mc[4 * array_index_nospec(mce.bank, banks(m))];
 
+	if (is_ucna(&mce)) {
+		/* CMCI would tell of it. */
+		fill(bank, &mce);
+		return 0;
+	}
 	if (mce.status & MCI_STATUS_UC) {
 		/* Reporting may be off, for all banks or for this one. */
 		if ((m->mcg_cap & MCG_CTL_P && m->mcg_ctl != ~0ull) ||
@@ -197,9 +219,7 @@ long lodge_mce_set(struct lodge_vcpu *vcpu, void __user *arg)
 	}
 	if (bank[1] & MCI_STATUS_VAL)
 		mce.status |= MCI_STATUS_OVER;
-	bank[1] = mce.status;
-	bank[2] = mce.addr;
-	bank[3] = mce.misc;
+	fill(bank, &mce);
 	if (mce.status & MCI_STATUS_UC)
 		lodge_exception_queue(vcpu, X86_TRAP_MC);
 	return 0;
