@@ -211,6 +211,66 @@ TEST(bad_addresses)
 	want_value(v);
 }
 
+static bool host_clock_is_tsc(void)
+{
+	FILE *f = fopen("/sys/devices/system/clocksource/clocksource0/current_clocksource",
+			"r");
+	char name[32] = "";
+
+	MUST(f && fgets(name, sizeof(name), f), "the host's clock");
+	fclose(f);
+	return !strcmp(name, "tsc\n");
+}
+
+#define KVM_EFAULT	14
+#define KVM_EOPNOTSUPP	95
+
+/* KVM_HC_CLOCK_PAIRING: the counter is its host's clock, or there is no pair. */
+TEST(clock_pairing)
+{
+	struct vcpu *v = start(G_clock_pairing);
+	struct {
+		int64_t sec, nsec;
+		uint64_t tsc;
+		uint32_t flags, pad[9];
+	} *pair = (void *)(v->vm->mem + G_FREE);
+	const bool tsc = host_clock_is_tsc();
+	uint64_t c0, c1, t0, t1;
+	int i;
+
+	test_note("the host's clock is %sthe TSC", tsc ? "" : "not ");
+	memset(pair, 0x5a, sizeof(*pair) + 8);
+	vcpu_args(v, G_FREE, 0);
+	t0 = now_ns(CLOCK_REALTIME);
+	c0 = want_value(v);
+	CHECK_EQ(want_value(v), tsc ? 0 : -KVM_EOPNOTSUPP);
+	c1 = want_value(v);
+	t1 = now_ns(CLOCK_REALTIME);
+	if (tsc) {
+		CHECK(pair->tsc >= c0 && pair->tsc <= c1, "%lx is not in %lx to %lx",
+		      pair->tsc, c0, c1);
+		CHECK(pair->nsec >= 0 && pair->nsec < 1000000000);
+		t0 -= pair->sec * 1000000000 + pair->nsec;
+		t1 -= pair->sec * 1000000000 + pair->nsec;
+		CHECK((int64_t)t0 <= 0 && (int64_t)t1 >= 0, "%ld to %ld ns away", t0, t1);
+		CHECK_EQ(pair->flags, 0);
+		for (i = 0; i < ARRAY_SIZE(pair->pad); i++)
+			CHECK_EQ(pair->pad[i], 0);
+		CHECK_EQ(*(uint8_t *)(pair + 1), 0x5a);
+	} else {
+		CHECK_EQ(*(uint8_t *)pair, 0x5a);
+	}
+	/* Where no memory is; another clock. */
+	vcpu_jump(v, G_clock_pairing);
+	vcpu_args(v, 0xd0000000, 0);
+	want_value(v);
+	CHECK_EQ(want_value(v), tsc ? -KVM_EFAULT : -KVM_EOPNOTSUPP);
+	vcpu_jump(v, G_clock_pairing);
+	vcpu_args(v, G_FREE, 1);
+	want_value(v);
+	CHECK_EQ(want_value(v), -KVM_EOPNOTSUPP);
+}
+
 TEST(hypercalls)
 {
 	want_done(start(G_hypercalls));

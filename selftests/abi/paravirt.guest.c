@@ -65,6 +65,16 @@ GUEST(hypercalls)
 	EQ(call(5, 77, 0), 0);			/* kick of nobody */
 }
 
+/* CLOCK_PAIRING of type B to A, and the counter before and after. */
+GUEST(clock_pairing)
+{
+	for (;;) {
+		value(rdtsc());
+		value(call(9, a, b));
+		value(rdtsc());
+	}
+}
+
 static void to_ring0(struct frame *f)
 {
 	trap.vector = f->vector;

@@ -67,6 +67,8 @@ TEST_TIMEOUT(kick, 30)
 	with_aps(G_kick, 2, 0);
 }
 
+TEST_TIMEOUT(pv_ipi, 30) { with_aps(G_pv_ipi, 3, 0); }
+
 TEST_TIMEOUT(lowest_priority, 30) { with_aps(G_lowest, 4, 0); }
 TEST_TIMEOUT(cluster, 30) { with_aps(G_cluster, 4, 0); }
 /* LOCKed counts and a queue from one to the next. */
@@ -91,6 +93,124 @@ TEST(wait_for_sipi)
 	w->run->immediate_exit = 0;
 	want_mark(w, 0x99);
 	CHECK_EQ(vcpu_sregs(w).cs.selector, 8);
+}
+
+/* Of each vCPU's APIC the interrupts that wait for it; or it is switched off. */
+static bool requested(struct vcpu *v, int vector)
+{
+	struct kvm_lapic_state l;
+	uint32_t irr;
+
+	OK(ioctl(v->fd, KVM_GET_LAPIC, &l));
+	memcpy(&irr, l.regs + 0x200 + vector / 32 * 16, 4);
+	return irr >> vector % 32 & 1;
+}
+
+static void apic_on(struct vcpu *v, bool on)
+{
+	struct kvm_lapic_state l;
+	uint32_t svr = on ? 0x1ff : 0xff;
+
+	OK(ioctl(v->fd, KVM_GET_LAPIC, &l));
+	memcpy(l.regs + 0xf0, &svr, 4);
+	OK(ioctl(v->fd, KVM_SET_LAPIC, &l));
+}
+
+struct pv_ipi {
+	uint64_t low, high, min;
+	const char *who;		/* '1' for each vCPU that it is for */
+};
+
+#define SEND_IPI	10
+
+/*
+ * KVM_HC_SEND_IPI of the first one of these vCPUs, none of which runs: where interrupts
+ * wait afterwards, and the number that it answers with.
+ */
+static void send_ipis(enum mode mode, uint64_t entry, const struct pv_ipi *rows, int n)
+{
+	static const int ids[] = { 0, 1, 32, 64, 130 };
+	struct vm *vm = vm_new_irqchip(&payload);
+	uint64_t *call = (uint64_t *)(vm->mem + G_FREE), want;
+	struct vcpu *v[ARRAY_SIZE(ids)];
+	int i, k, vector;
+
+	for (k = 0; k < ARRAY_SIZE(ids); k++) {
+		v[k] = vcpu_new(vm, ids[k], mode, entry);
+		apic_on(v[k], true);
+	}
+	vcpu_args(v[0], G_FREE, 0);
+	want_mark(v[0], 1);
+	for (i = 0; i < n; i++) {
+		vector = 0x40 + i;
+		call[0] = SEND_IPI;
+		call[1] = rows[i].low;
+		call[2] = rows[i].high;
+		call[3] = rows[i].min;
+		call[4] = vector;
+		want = 0;
+		for (k = 0; k < ARRAY_SIZE(ids); k++)
+			want += rows[i].who[k] == '1';
+		if (!CHECK_EQ(want_value(v[0]), want))
+			test_note("row %d", i);
+		for (k = 0; k < ARRAY_SIZE(ids); k++)
+			CHECK(requested(v[k], vector) == (rows[i].who[k] == '1'),
+			      "row %d, vCPU %d", i, ids[k]);
+	}
+	/* Only an APIC that is on takes any, and the ICR names a single one. */
+	apic_on(v[1], false);
+	call[1] = 3;
+	call[2] = call[3] = 0;
+	call[4] = 0xf0;
+	CHECK_EQ(want_value(v[0]), 1);
+	CHECK(requested(v[0], 0xf0) && !requested(v[1], 0xf0));
+	for (i = 0; i < 4; i++) {
+		call[4] = 0xf1 | (i ? i << 18 : 0x800);
+		CHECK_EQ((int)want_value(v[0]), -22);
+	}
+	CHECK(!requested(v[0], 0xf1));
+}
+
+TEST(pv_ipi_bitmap)
+{
+	static const struct pv_ipi rows[] = {
+		{ 3, 0, 0, "11000" },
+		{ 2, 0, 0, "01000" },
+		{ 1, 0, 1, "01000" },
+		{ ~0ULL, ~0ULL, 0, "11110" },
+		{ ~0ULL, ~0ULL, 2, "00110" },
+		{ ~0ULL, ~0ULL, 3, "00111" },
+		{ 0, 1, 0, "00010" },
+		{ 1ULL << 32, 1, 0, "00110" },
+		{ 1ULL << 63, 0, 1, "00010" },
+		{ 1, 4, 64, "00011" },
+		{ ~3ULL & ~(1ULL << 32), ~1ULL, 0, "00000" },
+		{ 2, 0, 130, "00000" },
+		{ ~0ULL, ~0ULL, 131, "00000" },
+		{ ~0ULL, ~0ULL, 255, "00000" },
+		{ ~0ULL, ~0ULL, 0xffffff00, "00000" },
+		/* Of RDX there are 32 bits. */
+		{ 1, 0, 1ULL << 32 | 1, "01000" },
+		{ 0, 0, 0, "00000" },
+	};
+
+	send_ipis(LONG64, G_calls, rows, ARRAY_SIZE(rows));
+}
+
+/* Of 32-bit code the bitmap has two words of 32 bits. */
+TEST(pv_ipi_bitmap_32)
+{
+	static const struct pv_ipi rows[] = {
+		{ 3, 0, 0, "11000" },
+		{ 0, 1, 0, "00100" },
+		{ ~0ULL, ~0ULL, 0, "11100" },
+		{ ~0ULL, ~0ULL, 1, "01110" },
+		{ 1, 0, 64, "00010" },
+		{ 0, 4, 96, "00001" },
+		{ 0xfffffffc, 0xfffffffe, 0, "00000" },
+	};
+
+	send_ipis(PROT32, G_calls32, rows, ARRAY_SIZE(rows));
 }
 
 /* Faults of four vCPUs at once, on the same pages and on others. */

@@ -271,6 +271,85 @@ GUEST(kick)
 		relax();
 }
 
+static u64 hypercall(u64 nr, u64 p1, u64 p2, u64 p3, u64 p4)
+{
+	asm volatile("vmmcall" : "+a"(nr) : "b"(p1), "c"(p2), "d"(p3), "S"(p4)
+		     : "memory");
+	return nr;
+}
+
+#define SEND_IPI	10
+#define SCHED_YIELD	11
+
+/* Three processors: an interrupt to two of them, by a bitmap from an id on. */
+GUEST(pv_ipi)
+{
+	u64 i;
+
+	set_up();
+	/* Who has not enabled its APIC takes none. */
+	EQ(hypercall(SEND_IPI, 6, 0, 0, 0x60), 0);
+	start_aps(a, count_on);
+	EQ(hypercall(SEND_IPI, 3, 0, 0, 0x61), 2);
+	expect(0, 0x61, 1);
+	expect(1, 0x61, 1);
+	EQ(hypercall(SEND_IPI, 3, 0, 1, 0x62), 2);
+	expect(1, 0x62, 1);
+	expect(2, 0x62, 1);
+	/* Bits of vCPUs that there are not. */
+	EQ(hypercall(SEND_IPI, ~1UL, ~0UL, 0, 0x63), 2);
+	expect(1, 0x63, 1);
+	expect(2, 0x63, 1);
+	EQ(hypercall(SEND_IPI, ~3UL, 0, 1, 0x64), 0);
+	/* An NMI, as a guest's kernel asks all others for their traces. */
+	EQ(hypercall(SEND_IPI, 6, 0, 0, 0x400), 2);
+	expect(1, 2, 1);
+	expect(2, 2, 1);
+	/* Many, to those who were sent the last one. */
+	for (i = 1; i <= 100; i++) {
+		EQ(hypercall(SEND_IPI, 3, 0, 1, 0x65), 2);
+		expect(1, 0x65, i);
+		expect(2, 0x65, i);
+	}
+	/* A hint, whether it is to somebody or not. */
+	for (i = 0; i < 5; i++)
+		EQ(hypercall(SCHED_YIELD, i, 0, 0, 0), 0);
+	EQ(hypercall(SCHED_YIELD, ~0UL, 0, 0, 0), 0);
+	EQ(hits[2][0x61], 0);
+	EQ(hits[0][0x62] + hits[0][0x63] + hits[0][2] + hits[0][0x65], 0);
+	EQ(hits[1][0x60] + hits[2][0x60] + hits[1][0x64] + hits[2][0x64], 0);
+	phase = 99;
+}
+
+/* Hypercalls with what the host has put at A: number, RBX, RCX, RDX, RSI. */
+GUEST(calls)
+{
+	const volatile u64 *p = (void *)a;
+
+	lapic_on();
+	mark(1);
+	for (;;)
+		value(hypercall(p[0], p[1], p[2], p[3], p[4]));
+}
+
+/* The same of 32-bit code: A in EDI. */
+asm("	.code32\n"
+	"	.globl	calls32\n"
+	"calls32:\n"
+	"	movl	$0x1ff, 0xfee000f0\n"
+	"	mov	$1, %ebx\n"
+	"	mov	$3, %al\n	mov $0x7e0, %dx\n	out %al, %dx\n"
+	"1:	mov	(%edi), %eax\n"
+	"	mov	8(%edi), %ebx\n"
+	"	mov	16(%edi), %ecx\n"
+	"	mov	24(%edi), %edx\n"
+	"	mov	32(%edi), %esi\n"
+	"	vmmcall\n"
+	"	mov	%eax, %ebx\n"
+	"	mov	$2, %al\n	mov $0x7e0, %dx\n	out %al, %dx\n"
+	"	jmp	1b\n"
+	"	.code64\n");
+
 GUEST(init_again)
 {
 	set_up();
