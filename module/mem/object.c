@@ -369,7 +369,8 @@ static struct page *spare_new(const struct lodge_object *o, const struct place *
 	do
 		spare = spare_alloc(p, LODGE_GFP_PAGE | __GFP_NORETRY | __GFP_NOWARN);
 	while (!spare && ++tries < RECLAIM_TRIES && lodge_reclaim_for(o->top->pool));
-	return spare ?: spare_alloc(p, LODGE_GFP_PAGE);
+	/* It fails for who is killed for want of memory, which has been said by then. */
+	return spare ?: spare_alloc(p, LODGE_GFP_PAGE | __GFP_NOWARN);
 }
 
 /* Nobody has seen that there is nothing. From here on somebody may have. */
