@@ -88,7 +88,7 @@ user)
 	i=0
 	while [ "$(cat /sys/class/net/eth0/carrier)" = 1 ]; do
 		i=$((i + 1))
-		[ $i -lt 600 ] || exit 5
+		[ $i -lt 2400 ] || exit 5
 		sleep 0.1
 	done
 	echo "unplugged" ;;
