@@ -39,7 +39,7 @@ while read -r m; do
 done </modules.load
 . /mounts
 cd /work
-export HOME=/root PATH=/bin:/sbin:/work LODGE_HOST=1
+export HOME=/root PATH=/bin:/sbin:/work LODGE_HOST=1 TERM=@TERM@
 . /environment
 @SETSID@ sh /script @ARGS@ @STDIN@ >/dev/ttyS1 2>/dev/ttyS2
 status=$?
@@ -280,6 +280,8 @@ class Host:
         interactive = self.options['interactive']
         init = INIT.replace('@ARGS@', ' '.join(map(shlex.quote, args)))
         init = init.replace('@SETSID@', 'setsid -c' if interactive else '')
+        # Nobody looks on, who would see lines being written again.
+        init = init.replace('@TERM@', 'linux' if interactive else 'dumb')
         init = init.replace('@STDIN@', '<' + ('/dev/ttyS1' if interactive
                                               else '/dev/null'))
         init = init.replace('@END@', self.END)

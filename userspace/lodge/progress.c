@@ -13,6 +13,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/time.h>
@@ -141,6 +142,14 @@ static void set_timer(time_t first)
 	setitimer(ITIMER_REAL, &every, NULL);
 }
 
+/* Is standard error a terminal whose line can be written again? */
+static bool rewrites(void)
+{
+	const char *term = getenv("TERM");
+
+	return isatty(STDERR_FILENO) && term && strcmp(term, "dumb");
+}
+
 /**
  * progress_begin() - something begins that may take long
  * @seconds: how long at most, or 0 if nobody knows
@@ -154,7 +163,7 @@ void progress_begin(unsigned int seconds, const char *fmt, ...)
 	va_list ap;
 
 	progress_end();
-	if (!isatty(STDERR_FILENO))
+	if (!rewrites())
 		return;
 	va_start(ap, fmt);
 	vsnprintf(progress.what, sizeof(progress.what), fmt, ap);

@@ -321,7 +321,7 @@ int main(void)
 	signal(SIGTERM, SIG_DFL);
 	signal(SIGHUP, SIG_DFL);
 	strcpy(dir, "/tmp/lodge-client-XXXXXX");
-	if (!mkdtemp(dir) || setenv("LODGE_RUNTIME_DIR", dir, 1))
+	if (!mkdtemp(dir) || setenv("LODGE_RUNTIME_DIR", dir, 1) || setenv("TERM", "xterm", 1))
 		return 1;
 	make_machine();
 	test_stop();
