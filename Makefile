@@ -10,7 +10,7 @@
 #                   group; make soak: long ones
 #   make bench      what they cost beside KVM: SUITE=exits|memory|boot|io SIDE=
 #   make check      what can be said without running anything
-#   make install    the module for KVER, the tools, the udev rule; DESTDIR=
+#   make install    the module for KVER, the tools, the udev rule, the user; DESTDIR=
 #   make uninstall
 #   make clean      build/ only; the cache of kernels stays
 #
@@ -55,6 +55,7 @@ user:
 prefix ?= /usr/local
 MODULES_TO = $(DESTDIR)/lib/modules/$(KVER)/updates
 RULES_TO = $(DESTDIR)/lib/udev/rules.d
+USERS_TO = $(DESTDIR)$(prefix)/lib/sysusers.d
 COMPLETIONS_TO = $(DESTDIR)$(prefix)/share/bash-completion/completions
 
 MAN_PAGES = $(wildcard Documentation/man/*.[1-9])
@@ -63,6 +64,7 @@ MAN_PAGES = $(wildcard Documentation/man/*.[1-9])
 install: all
 	install -D -m 644 -t $(MODULES_TO) $(MODULE_DIR)/lodge.ko
 	install -D -m 644 -t $(RULES_TO) 70-lodge.rules
+	install -D -m 644 lodge.sysusers $(USERS_TO)/lodge.conf
 	install -D -m 644 -t $(DESTDIR)$(prefix)/include uapi/lodge.h
 	@for tool in lodge lodgectl; do \
 		test ! -x $(O)/userspace/$$tool/$$tool || install -D -t \
@@ -76,7 +78,7 @@ install: all
 	$(if $(DESTDIR),,/sbin/depmod $(KVER))
 
 uninstall:
-	rm -f $(MODULES_TO)/lodge.ko $(RULES_TO)/70-lodge.rules
+	rm -f $(MODULES_TO)/lodge.ko $(RULES_TO)/70-lodge.rules $(USERS_TO)/lodge.conf
 	rm -f $(DESTDIR)$(prefix)/include/lodge.h
 	rm -f $(addprefix $(DESTDIR)$(prefix)/bin/,lodge lodgectl)
 	rm -f $(foreach page,$(MAN_PAGES),\

@@ -81,6 +81,10 @@ user)
 	echo "got $(md5sum <got)"
 	wget -q -O got2 "http://$router:8080/file"
 	echo "again $(md5sum <got2)"
+	head -c 100000 got >part
+	while :; do
+		nc -l -p 22 <part >/dev/null
+	done &
 	vsock echo 1234 &
 	echo "ready"
 	# Until the host has ended passt.

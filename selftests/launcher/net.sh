@@ -143,6 +143,16 @@ lodge device add c net user,tcp=::1/2300 >said 2>&1
 [ $? = 125 ] && grep -q "passt has ended at once: Failed" said
 point $? "and no device is added"
 head -c 100000 www/file >part
+# The client speaks first: this passt answers the guest's SYN with the first byte.
+mkfifo words
+exec 7<>words
+forwarded() {
+	echo word >&7
+	timeout $((20 * patience)) nc 127.0.0.1 2222 <&7 >back 2>&1
+	cmp -s part back
+}
+soon forwarded
+point $? "and who connects to one of them talks to the guest"
 echoed() {
 	vsock send 7 1234 <part >back 2>said && cmp -s part back
 }

@@ -171,10 +171,28 @@ done >said
 point $? "passt is started as that user: $(cat said)"
 lodge stop --force net
 soon gone
+
+# Where there is a user for it, a machine of root's is that user.
+echo 'lodge:x:1010:1011::/:/bin/sh' >>/etc/passwd
+machine own --disk disk --net user
+all_have Uid "1010 1010 1010 1010" && all_have Gid "1011 1011 1011 1011" &&
+	all_have Groups "" && nothing_left
+point $? "a machine of root's is user lodge, if there is one"
+lodge stop --force own
+soon gone && [ -z "$(ls machines)" ]
+point $? "nothing is left of it, either"
+machine stays --user root
+all_have Uid "0 0 0 0" && nothing_left
+point $? "--user root stays root, without capabilities"
+lodge stop --force stays
+soon gone
+mkdir -m 700 roots
+refused "a back end that only root can reach" "the machine's user has to reach it" \
+	--disk vhost-user=roots/socket
+sed -i /^lodge:/d /etc/passwd
 refused "a user that isn't there" "there is no user nobody-here" --user nobody-here
 refused "a group that isn't there" "there is no group none" --user guest:none
 refused "a number that is nobody's" "a group is wanted" --user 4242
-refused "root" "somebody else than root" --user root
 refused "root by number" "somebody else than root" --user 0:0
 refused "root's group" "somebody else than root" --user 1000:0
 refused "half a user" "a name or a number is wanted" --user guest:

@@ -3,8 +3,9 @@
  * What the process is to the rest of the system: its user, its capabilities, its place in the
  * file system.
  *
- * With --user it is somebody else than root when the guest runs. All that is opened by its name
- * before is opened by root; but the VM and its memory are the user's from the beginning, by the real user id,
+ * Started by root it is somebody else when the guest runs: who --user says, or without it the user
+ * "lodge", where there is one (make install and systemd-sysusers make one). All that is
+ * opened by its name before is opened by root; but the VM and its memory are the user's from the beginning, by the real user id,
  * so that memory is merged and divided among that user's machines; sockets of back ends
  * are the user's to reach, since they have to be reached again later.
  *
@@ -34,6 +35,9 @@
 #include "util.h"
 
 #define ID_MAX	0xfffffffe
+
+/* Who a machine of root's is if nothing is said. */
+#define OWN_USER "lodge"
 
 static struct {
 	bool other;	/* it becomes somebody else */
@@ -82,6 +86,17 @@ static void find_user(const char *spec)
 		die("--user %s: somebody else than root is wanted", spec);
 }
 
+/* Who the process becomes, if anybody: sets @user, or die. */
+static void choose_user(const struct config *cfg)
+{
+	if (cfg->user && geteuid())
+		die("--user %s: only root can become somebody else", cfg->user);
+	if (cfg->user && strcmp(cfg->user, "root"))
+		find_user(cfg->user);
+	else if (!cfg->user && !geteuid() && getpwnam(OWN_USER))
+		find_user(OWN_USER);
+}
+
 /**
  * confine_begin() - what has to be so before there is anything of the machine, or die
  * @cfg: what is wanted
@@ -96,13 +111,9 @@ void confine_begin(const struct config *cfg)
 	if (cfg->seccomp && !sandbox_check())
 		die("the kernel can't filter system calls as it should (CONFIG_SECCOMP_FILTER): %s; "
 		    "--no-seccomp does without", strerror(errno));
-	if (cfg->user) {
-		if (geteuid())
-			die("--user %s: only root can become somebody else", cfg->user);
-		find_user(cfg->user);
-		if (control_path(socket, sizeof(socket)))
-			what.socket = socket;
-	}
+	choose_user(cfg);
+	if (user.other && control_path(socket, sizeof(socket)))
+		what.socket = socket;
 	if (limits_wanted(cfg)) {
 		what.groups = limits_find(name, sizeof(name));
 		what.group = name;
@@ -113,7 +124,7 @@ void confine_begin(const struct config *cfg)
 		limits_enter(cfg, what.groups, name);
 	if (user.other && (setgroups(0, NULL) || setresgid(user.gid, -1, -1) ||
 			   setresuid(user.uid, -1, -1)))
-		die("cannot become user %s: %s", cfg->user, strerror(errno));
+		die("cannot become user %u, group %u: %s", user.uid, user.gid, strerror(errno));
 }
 
 /**
@@ -242,5 +253,5 @@ void confine_end(const struct config *cfg)
 
 	close_inherited(cfg);
 	drop_capabilities();
-	leave_files(!cfg->user && control_dir(dir, sizeof(dir), false) ? dir : NULL);
+	leave_files(!user.other && control_dir(dir, sizeof(dir), false) ? dir : NULL);
 }

@@ -90,7 +90,7 @@ static const char usage[] =
 "  --output WHERE     what the guest sends to ttyS1 goes to FILE or fd:N\n"
 "  --daemon           run on in the background; what fails before is said first\n"
 "  --log FILE         where the console and messages of a daemon go\n"
-"  --user USER[:GROUP]      started by root, it becomes that user when all is opened\n"
+"  --user USER[:GROUP]      who it becomes, started by root (default: lodge, if any)\n"
 "  --cpu-weight N     its share of the host's CPUs beside others', 1 to 10000\n"
 "  --memory-max SIZE  what it may have of the host's memory, all in all\n"
 "  --no-seccomp       don't filter the process's system calls, to debug it\n"

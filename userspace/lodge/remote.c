@@ -497,6 +497,7 @@ static int begin_with(struct remote *r, const char *path, char *why)
 
 	if (vhost_user_connect(&r->vu, path))
 		return refuse(why, "%s %s: %s%s", what, path, r->vu.why, errno == EPROTO ? "" :
+			      errno == EACCES ? "; the machine's user has to reach it, now and later (--user)" :
 			      "; its back end has to be started first");
 	if (accept_config(r, true)) {
 		refuse(why, "%s %s: %s", what, path, r->vu.why);
