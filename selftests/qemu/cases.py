@@ -23,6 +23,8 @@ from virt import libvirt
 
 LODGE = os.path.isdir('/sys/module/lodge')
 
+VARIABLES = '/usr/share/OVMF/OVMF_VARS_4M.fd'       # of UEFI's firmware, at first
+
 
 def boot(text, *args, words='cpus', want=(), cpus=1, **more):
     """
@@ -233,57 +235,67 @@ def vhost():
         machine.over(good)
 
 
-def installed(kind, *args, cpus):
+def installed(name, *args, kind='virtio', cpus=1, firmware='bios'):
     """
     GRUB, from the Debian installation on a disk, loads its kernel; systemd comes to a
-    login, finds itself well, and shuts down.
+    login, finds itself well, and shuts down. NAME is what points begin with.
     """
     disk = os.environ['LODGE_DISK']
     with Machine('-m', '512', '-smp', str(cpus), '-nic', 'none', '-snapshot', '-drive',
                  f'file={disk},format=raw,if={kind}', *args) as machine:
         machine.PATIENCE = 1500
-        good = point(machine.said('GRUB boots Debian'), f'{kind}: GRUB comes from the disk')
-        good = good and point(machine.said('root@debian:'), f'{kind}: systemd comes to a login')
+        good = point(machine.said('GRUB boots Debian'), f'{name}: GRUB comes from the disk')
+        good = good and point(machine.said('root@debian:'), f'{name}: systemd comes to a login')
         if not good:
             machine.tell_why()
             return
-        machine.tell('echo "it is: $(systemctl is-system-running --wait)" of $(nproc); '
+        machine.tell('echo "it is: $(systemctl is-system-running --wait)" of $(nproc) by '
+                     '$([ -d /sys/firmware/efi ] && echo efi || echo bios); '
                      'systemctl --failed --no-pager')
-        good &= point(machine.said(f'it is: running of {cpus}$'),
-                      f'{kind}: all of it runs, on {cpus} vCPU(s)')
+        good &= point(machine.said(f'it is: running of {cpus} by {firmware}$'),
+                      f'{name}: all of it runs, on {cpus} vCPU(s)')
         machine.tell('poweroff')
         good &= point(until(machine.ended, machine.PATIENCE) and
                       not machine.process.wait() and
                       re.search('(reboot: Power down|System Power Off)', machine.read()),
-                      f'{kind}: it shuts down')
+                      f'{name}: it shuts down')
         if not good:
             machine.tell_why()
 
 
 def debian():
     """On a virtio disk."""
-    installed('virtio', cpus=1)
+    installed('virtio')
 
 
 def debian_ide():
     """On an IDE disk, of a machine with more vCPUs."""
-    installed('ide', cpus=2)
+    installed('ide', kind='ide', cpus=2)
 
 
 def debian_smp():
     """And on virtio with as many as four, of a newer machine."""
-    installed('virtio', '-machine', 'q35', cpus=4)
+    installed('virtio, q35', '-machine', 'q35', cpus=4)
+
+
+def flash(variables):
+    """UEFI's firmware, in a flash that the guest reads as memory and writes as a device."""
+    return ['-drive', 'if=pflash,format=raw,readonly=on,'
+            'file=/usr/share/OVMF/OVMF_CODE_4M.fd',
+            '-drive', f'if=pflash,format=raw,file={variables}']
+
+
+def debian_efi():
+    """By UEFI's firmware, and the GRUB of the disk's EFI system partition."""
+    installed('virtio, OVMF', '-machine', 'q35', *flash(VARIABLES), cpus=2, firmware='efi')
 
 
 def ovmf():
-    """UEFI's firmware, in a flash that the guest reads as memory and writes as a device."""
-    shutil.copy('/usr/share/OVMF/OVMF_VARS_4M.fd', '/tmp/vars')
+    """A kernel that UEFI's firmware is handed."""
+    shutil.copy(VARIABLES, '/tmp/vars')
     with open('/tmp/vars', 'rb') as file:
         before = file.read()
-    boot('q35, OVMF, 2 vCPU(s)', '-m', '256', '-machine', 'q35',
-         '-drive', 'if=pflash,format=raw,readonly=on,'
-         'file=/usr/share/OVMF/OVMF_CODE_4M.fd',
-         '-drive', 'if=pflash,format=raw,file=/tmp/vars',
+    boot('q35, OVMF, 2 vCPU(s)', '-m', '256', '-machine', 'q35', *flash('/tmp/vars'),
          cpus=2, words='cpus,clock,efi', want=('clock kvm-clock', 'efi'))
     with open('/tmp/vars', 'rb') as file:
         point(file.read() != before, 'the firmware has written its variables')
