@@ -15,6 +15,9 @@ from qemu import Monitor
 
 QEMU = 'qemu-system-x86_64'
 
+# What a guest says that finds something wrong.
+WRONG = '^guest: (?:unwell|.*wrong|.*no timer).*'
+
 points = []
 
 
@@ -171,8 +174,7 @@ class Machine(Line):
         except subprocess.TimeoutExpired:
             status = None
         return (status == 0 and re.search('^guest: done$', self.read(), re.M) and
-                not re.search('^guest: (unwell|.*wrong|.*no timer)', self.read(),
-                              re.M))
+                not re.search(WRONG, self.read(), re.M))
 
     def tell_where(self):
         """What each thread waits for in the host, and where each vCPU is."""
