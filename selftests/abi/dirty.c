@@ -318,15 +318,12 @@ struct ring {
 	unsigned int size, at;		/* in entries */
 };
 
-static struct ring ring_new(uint32_t flags)
+static struct ring ring_new_by(uint32_t name, uint32_t flags)
 {
-	struct kvm_enable_cap cap = {
-		.cap = KVM_CAP_DIRTY_LOG_RING,
-	};
+	struct kvm_enable_cap cap = { .cap = name };
 	uint8_t *p = mem_new(6 * MiB);
 	struct ring r = { .size = 512 };
 
-	NEED_CAP(KVM_CAP_DIRTY_LOG_RING);
 	r.l.vm = vm_new(&payload);
 	r.l.m = p + (-(uintptr_t)p & (2 * MiB - 1));
 	cap.args[0] = r.size * sizeof(*r.gfn);
@@ -343,6 +340,12 @@ static struct ring ring_new(uint32_t flags)
 		     r.l.v->fd, KVM_DIRTY_LOG_PAGE_OFFSET * PAGE);
 	MUST(r.gfn != MAP_FAILED, "%s", strerror(errno));
 	return r;
+}
+
+static struct ring ring_new(uint32_t flags)
+{
+	NEED_CAP(KVM_CAP_DIRTY_LOG_RING);
+	return ring_new_by(KVM_CAP_DIRTY_LOG_RING, flags);
 }
 
 /* The next entry, which is taken: a page of slot 1, or -1. */
@@ -410,6 +413,37 @@ TEST(ring)
 	touch(&r.l, 7);
 	CHECK_EQ(take(&r), 7);
 	CHECK_EQ(reset(&r), 1);
+}
+
+/* By the name of those who order their accesses, as take() does. */
+TEST(ring_acq_rel)
+{
+	struct kvm_enable_cap cap = {
+		.cap = KVM_CAP_DIRTY_LOG_RING_ACQ_REL, .args[0] = 8192,
+	};
+	struct ring r;
+	int i;
+
+	NEED_CAP(KVM_CAP_DIRTY_LOG_RING_ACQ_REL);
+	CHECK_EQ(node_cap(KVM_CAP_DIRTY_LOG_RING_ACQ_REL),
+		 node_cap(KVM_CAP_DIRTY_LOG_RING));
+	r = ring_new_by(KVM_CAP_DIRTY_LOG_RING_ACQ_REL, KVM_MEM_LOG_DIRTY_PAGES);
+	for (i = 0; i < 3; i++) {
+		touch(&r.l, 5);
+		touch(&r.l, 6 + i);
+		CHECK_EQ(take(&r), 5);
+		CHECK_EQ(take(&r), 6 + i);
+		CHECK_EQ(take(&r), -1);
+		CHECK_EQ(reset(&r), 2);
+	}
+	FAILS(ENXIO, get(&r.l, 1));
+	/* One ring, by either name. */
+	FAILS(EINVAL, ioctl(r.l.vm->fd, KVM_ENABLE_CAP, &cap));
+	cap.cap = KVM_CAP_DIRTY_LOG_RING;
+	FAILS(EINVAL, ioctl(r.l.vm->fd, KVM_ENABLE_CAP, &cap));
+	cap.cap = KVM_CAP_DIRTY_LOG_RING_ACQ_REL;
+	cap.args[0] = 12288;
+	FAILS(EINVAL, ioctl(vm_bare()->fd, KVM_ENABLE_CAP, &cap));
 }
 
 /* Nearly full, the vCPU waits for it to be reset, and loses nothing. */

@@ -303,3 +303,47 @@ TEST(payload_capability)
 	CHECK_EQ(want_value(v), 2);
 	CHECK_EQ(want_value(v), 0xabc000);	/* only now in CR2 */
 }
+
+/* A triple fault that waits is the launcher's to see, to set and to take away. */
+TEST(triple_fault_event)
+{
+	struct kvm_enable_cap cap = { .cap = KVM_CAP_X86_TRIPLE_FAULT_EVENT,
+				      .args[0] = 1 };
+	struct vcpu *v = start(G_injected);
+	struct kvm_vcpu_events e;
+
+	NEED_CAP(KVM_CAP_X86_TRIPLE_FAULT_EVENT);
+	want_mark(v, 1);
+	finish_exit(v);
+	/* Who doesn't ask for it neither sees nor sets one. */
+	OK(ioctl(v->fd, KVM_GET_VCPU_EVENTS, &e));
+	CHECK_EQ(e.flags & KVM_VCPUEVENT_VALID_TRIPLE_FAULT, 0);
+	e.flags |= KVM_VCPUEVENT_VALID_TRIPLE_FAULT;
+	e.triple_fault.pending = 1;
+	FAILS(EINVAL, ioctl(v->fd, KVM_SET_VCPU_EVENTS, &e));
+	OK(ioctl(v->vm->fd, KVM_ENABLE_CAP, &cap));
+	OK(ioctl(v->fd, KVM_GET_VCPU_EVENTS, &e));
+	CHECK(e.flags & KVM_VCPUEVENT_VALID_TRIPLE_FAULT, "%#x", e.flags);
+	CHECK_EQ(e.triple_fault.pending, 0);
+	/* Set, and taken away: the guest goes on. */
+	e.triple_fault.pending = 1;
+	OK(ioctl(v->fd, KVM_SET_VCPU_EVENTS, &e));
+	memset(&e, 0, sizeof(e));
+	OK(ioctl(v->fd, KVM_GET_VCPU_EVENTS, &e));
+	CHECK_EQ(e.triple_fault.pending, 1);
+	e.triple_fault.pending = 0;
+	OK(ioctl(v->fd, KVM_SET_VCPU_EVENTS, &e));
+	want_mark(v, 1);
+	finish_exit(v);
+	/* Without the flag what is said of it doesn't count. */
+	e.triple_fault.pending = 1;
+	OK(ioctl(v->fd, KVM_SET_VCPU_EVENTS, &e));
+	e.flags &= ~KVM_VCPUEVENT_VALID_TRIPLE_FAULT;
+	e.triple_fault.pending = 0;
+	OK(ioctl(v->fd, KVM_SET_VCPU_EVENTS, &e));
+	want_exit(v, KVM_EXIT_SHUTDOWN);
+	/* It has come, and no instruction was run. */
+	OK(ioctl(v->fd, KVM_GET_VCPU_EVENTS, &e));
+	CHECK_EQ(e.triple_fault.pending, 0);
+	want_mark(v, 1);
+}

@@ -271,6 +271,29 @@ TEST(guest_debug_through)
 	want_done(v);
 }
 
+/* Whatever the guest loads into its flags, each step is one. */
+TEST(guest_debug_popf)
+{
+	static const uint64_t at[] = {
+		G_popf_1, G_popf_2, G_popf_3, G_popf_4, G_popf_5, G_popf_6, G_popf_7,
+	};
+	struct vcpu *v = start(G_popf_0);
+	unsigned int i;
+
+	NEED_CAP(KVM_CAP_X86_ROBUST_SINGLESTEP);
+	if (host_is_intel())
+		test_skip("in Bochs RFLAGS.TF traps before the first instruction");
+	for (i = 0; i < ARRAY_SIZE(at); i++) {
+		OK(guest_debug(v, KVM_GUESTDBG_ENABLE | KVM_GUESTDBG_SINGLESTEP, 0));
+		want_exit(v, KVM_EXIT_DEBUG);
+		CHECK_EQ(v->run->debug.arch.pc, at[i]);
+		CHECK_EQ(v->run->debug.arch.dr6 & 0x4000, 0x4000);
+		CHECK_EQ(vcpu_regs(v).rflags & 0x100, 0);
+	}
+	OK(guest_debug(v, 0, 0));
+	want_done(v);
+}
+
 /*
  * A trap flag, held off for the instruction behind a MOV SS, that the launcher takes
  * away before that instruction was run: the guest goes on without a step.

@@ -132,7 +132,7 @@ TEST(ioapic_edge)
 	for (i = 0; i < 5; i++) {
 		CHECK(line_status(v, 5, 1) > 0);
 		/* The same level again is no edge. */
-		line(v, 5, 1);
+		CHECK_EQ(line_status(v, 5, 1), 0);
 		want_mark(v, i + 2);
 		line(v, 5, 0);
 	}
@@ -141,6 +141,23 @@ TEST(ioapic_edge)
 	line(v, 5, 0);
 	line(v, 5, 1);
 	want_mark(v, 7);
+	/* No one listens at this pin, of no chip. */
+	CHECK(line_status(v, 6, 1) < 0);
+}
+
+/* A pin that is said to be low when it is active, raised and lowered like any other. */
+TEST(ioapic_polarity)
+{
+	struct vcpu *v = start(G_ioapic_polarity);
+
+	NEED_CAP(KVM_CAP_IOAPIC_POLARITY_IGNORED);
+	want_mark(v, 1);
+	line(v, 5, 1);
+	line(v, 10, 1);
+	want_mark(v, 2);
+	line(v, 5, 0);
+	line(v, 10, 0);
+	want_done(v);
 }
 
 TEST(ioapic_level)

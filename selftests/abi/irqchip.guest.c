@@ -74,6 +74,23 @@ GUEST(ioapic_edge)
 	}
 }
 
+GUEST(ioapic_polarity)
+{
+	set_up();
+	ioapic_pin(5, 0x2045);
+	ioapic_pin(10, 0xa046);
+	EQ(came(0x45), 0);
+	EQ(came(0x46), 0);
+	mark(1);
+	EQ(came(0x45), 1);
+	TRUE(came(0x46) + hits[0x46] > 0);
+	hits[0x46] = 0;
+	mark(2);
+	came(0x46);				/* what came with the last EOI */
+	EQ(came(0x45), 0);
+	EQ(came(0x46), 0);
+}
+
 static volatile u64 levels;
 
 static void on_level(struct frame *f)

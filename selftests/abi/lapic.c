@@ -157,6 +157,95 @@ TEST(x2apic_state)
 	CHECK_EQ(vcpu_sregs(v).apic_base & 0xc00, 0xc00);
 }
 
+static int enable(struct vm *vm, uint32_t cap, uint64_t what)
+{
+	struct kvm_enable_cap c = { .cap = cap, .args[0] = what };
+
+	return ioctl(vm->fd, KVM_ENABLE_CAP, &c);
+}
+
+/* One with the id ID, in x2APIC mode, of a VM that has FLAGS of the capability. */
+static struct vcpu *x2apic_new(int id, uint64_t flags)
+{
+	struct vm *vm = vm_new_irqchip(&payload);
+	struct kvm_sregs s;
+	struct vcpu *v;
+
+	NEED_CAP(KVM_CAP_X2APIC_API);
+	OK(enable(vm, KVM_CAP_X2APIC_API, flags));
+	v = vcpu_new(vm, id, LONG64, G_x2apic);
+	s = vcpu_sregs(v);
+	s.apic_base |= 0xc00;
+	vcpu_set_sregs(v, &s);
+	return v;
+}
+
+/* Whether it reaches anybody; KVM says either 0 or EPERM if not. */
+static bool arrives(struct vcpu *v, struct kvm_msi *msi)
+{
+	int r = ioctl(v->vm->fd, KVM_SIGNAL_MSI, msi);
+
+	CHECK(r >= 0 || errno == EPERM, "%s", strerror(errno));
+	return r > 0;
+}
+
+/* Ids of 32 bits: in the APIC's state, and in messages. */
+TEST(x2apic_ids_32)
+{
+	struct vcpu *v = x2apic_new(3, 0), *w;
+	struct kvm_msi msi = { .address_lo = 0xfee03000, .data = 0x400 };
+	struct kvm_lapic_state l;
+	uint32_t *id = (uint32_t *)(l.regs + 0x20);
+
+	OK(ioctl(v->fd, KVM_GET_LAPIC, &l));
+	CHECK_EQ(*id, 3 << 24);
+	/* What is above is nothing, */
+	msi.address_hi = 0x1ff;
+	CHECK(arrives(v, &msi));
+
+	w = x2apic_new(3, KVM_X2APIC_API_USE_32BIT_IDS);
+	OK(ioctl(w->fd, KVM_GET_LAPIC, &l));
+	CHECK_EQ(*id, 3);
+	OK(ioctl(w->fd, KVM_SET_LAPIC, &l));
+	*id = 3 << 24;
+	FAILS(EINVAL, ioctl(w->fd, KVM_SET_LAPIC, &l));
+	/* but with such ids the rest of them. */
+	FAILS(EINVAL, ioctl(w->vm->fd, KVM_SIGNAL_MSI, &msi));
+	msi.address_hi = 0x100;
+	CHECK(!arrives(w, &msi));
+	msi.address_hi = 0;
+	CHECK(arrives(w, &msi));
+}
+
+/* 0xff is everybody, unless that is given up: to an x2APIC it is a number. */
+TEST(x2apic_broadcast)
+{
+	struct kvm_msi msi = { .address_lo = 0xfeeff000, .data = 0x400 };
+	struct vcpu *v = x2apic_new(3, 0);
+
+	CHECK(arrives(v, &msi));
+	v = x2apic_new(3, KVM_X2APIC_API_DISABLE_BROADCAST_QUIRK);
+	CHECK(!arrives(v, &msi));
+}
+
+/* The boot CPU's LINT0 lets the PICs through at reset: a quirk that can be had without. */
+TEST(lint0)
+{
+	struct vm *vm = vm_new_irqchip(&payload), *without = vm_new_irqchip(&payload);
+	struct vcpu *v[] = { vcpu_bare(vm, 0), vcpu_bare(vm, 1), NULL };
+	static const uint32_t want[] = { 0x700, 0x10000, 0x10000 };
+	struct kvm_lapic_state l;
+	unsigned int i;
+
+	NEED_CAP(KVM_CAP_DISABLE_QUIRKS2);
+	OK(enable(without, KVM_CAP_DISABLE_QUIRKS2, KVM_X86_QUIRK_LINT0_REENABLED));
+	v[2] = vcpu_bare(without, 0);
+	for (i = 0; i < ARRAY_SIZE(v); i++) {
+		OK(ioctl(v[i]->fd, KVM_GET_LAPIC, &l));
+		CHECK_EQ(*(uint32_t *)(l.regs + 0x350), want[i]);
+	}
+}
+
 /*
  * An interrupt that waits behind a shadow, at the entry that begins with it:
  * a guest's STI and HLT may be interrupted by the host's events, not by its own.

@@ -210,6 +210,28 @@ TEST(reset_state_ap)
 	CHECK_EQ(mp.mp_state, KVM_MP_STATE_UNINITIALIZED);
 }
 
+/* The one that the launcher says starts by itself. */
+TEST(boot_cpu)
+{
+	struct vm *vm = vm_new_irqchip(NULL);
+	struct vcpu *v[3];
+	struct kvm_mp_state mp;
+	int i;
+
+	NEED_CAP(KVM_CAP_SET_BOOT_CPU_ID);
+	OK(ioctl(vm->fd, KVM_SET_BOOT_CPU_ID, 1));
+	for (i = 0; i < 3; i++) {
+		v[i] = vcpu_bare(vm, i);
+		FAILS(EBUSY, ioctl(vm->fd, KVM_SET_BOOT_CPU_ID, 2));
+	}
+	for (i = 0; i < 3; i++) {
+		CHECK_EQ(vcpu_sregs(v[i]).apic_base, i == 1 ? 0xfee00900 : 0xfee00800);
+		OK(ioctl(v[i]->fd, KVM_GET_MP_STATE, &mp));
+		CHECK_EQ(mp.mp_state, i == 1 ? KVM_MP_STATE_RUNNABLE :
+			 KVM_MP_STATE_UNINITIALIZED);
+	}
+}
+
 /* Order matters: the interrupt controllers come before the vCPUs. */
 TEST(irqchip_order)
 {

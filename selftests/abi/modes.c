@@ -62,6 +62,26 @@ TEST(climb)
 	want_done(v);
 }
 
+/* As firmware has it: 16-bit code that reaches all of 4 GiB, memory and devices. */
+TEST(big_real)
+{
+	struct vm *vm = vm_new(&payload);
+	struct vcpu *v = vcpu_new(vm, 0, REAL, G_big_real);
+	struct kvm_sregs s;
+
+	CHECK_EQ(want_value(v), 0x11223345);
+	CHECK_EQ(*(uint32_t *)(vm->mem + 3 * MiB), 0x11223345);
+	s = vcpu_sregs(v);
+	CHECK_EQ(s.cr0 & 1, 0);
+	CHECK_EQ(s.fs.limit, 0xffffffff);
+	want_mmio(v, false, 0xd0000000, 4);
+	*(uint32_t *)v->run->mmio.data = 0x89abcdef;
+	CHECK_EQ(want_value(v), 0x89abcdef);
+	want_mmio(v, true, 0xd0000004, 4);
+	CHECK_EQ(*(uint32_t *)v->run->mmio.data, 0x55667788);
+	want_done(v);
+}
+
 /* The reset vector itself, at the top of 4 GiB. */
 TEST(reset_vector)
 {

@@ -103,6 +103,30 @@ ENTRY(climb)
 5:	MARK	17
 	DONE
 
+	/* Big real mode: a segment of 4 GiB, kept from protected mode. */
+	.code16
+ENTRY(big_real)
+	cli
+	lgdtl	(gdtr - 0x10000)
+	mov	%cr0, %eax
+	or	$1, %al
+	mov	%eax, %cr0
+	mov	$0x10, %ax
+	mov	%ax, %fs
+	mov	%cr0, %eax
+	and	$0xfe, %al
+	mov	%eax, %cr0
+	mov	$0x300000, %edi
+	movl	$0x11223344, %fs:(%edi)
+	addl	$1, %fs:(%edi)
+	mov	%fs:(%edi), %ebx
+	VALUE
+	mov	$0xd0000000, %edi
+	mov	%fs:(%edi), %ebx
+	VALUE
+	movl	$0x55667788, %fs:4(%edi)
+	DONE
+
 	.code64
 ENTRY(swap64)
 	not	%rax

@@ -3,6 +3,7 @@
 #include <pthread.h>
 #include <sched.h>
 #include <time.h>
+#include <asm/kvm_para.h>
 
 #include "ltest.h"
 #include "paravirt.guest.gen.h"
@@ -279,4 +280,16 @@ TEST(hypercalls)
 TEST(hypercall_user)
 {
 	want_done(start(G_hypercall_user));
+}
+
+/* Writes to port 80h needn't wait: the guest is told so, and they are the launcher's. */
+TEST(nop_io_delay)
+{
+	struct vcpu *v = start(G_io_delay);
+
+	NEED_CAP(KVM_CAP_NOP_IO_DELAY);
+	CHECK(want_value(v) & 1 << KVM_FEATURE_NOP_IO_DELAY);
+	want_io(v, true, 0x80, 1, 1);
+	CHECK_EQ(*(uint8_t *)io_data(v), 0x5a);
+	want_done(v);
 }

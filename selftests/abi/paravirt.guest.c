@@ -103,3 +103,13 @@ GUEST(hypercall_user)
 	EQ(trap.vector, 0x80);
 	EQ(trap.error, EPERM);
 }
+
+/* What a guest is told of port 80h, and a write there. */
+GUEST(io_delay)
+{
+	u32 r[4];
+
+	cpuid(0x40000001, 0, r);
+	value(r[0]);
+	outb(0x80, 0x5a);
+}

@@ -142,6 +142,33 @@ TEST(moved_under_guest)
 	CHECK_EQ(want_value(v), *(uint64_t *)v->run->mmio.data);
 }
 
+/* One in the place of two, and two in the place of one. */
+TEST(joined)
+{
+	struct vm *vm = vm_new(&payload);
+	uint64_t *m = mem_new(8 * PAGE);
+	struct vcpu *v;
+	int i;
+
+	NEED_CAP(KVM_CAP_JOIN_MEMORY_REGIONS_WORKS);
+	for (i = 0; i < 8; i++)
+		m[i * PAGE / 8] = i + 1;
+	vm_slot(vm, 1, 0, 16 * MiB, PAGE, m);
+	vm_slot(vm, 2, 0, 16 * MiB + PAGE, PAGE, m + PAGE / 8);
+	v = start(vm, G_peek_forever, 16 * MiB + PAGE, 0);
+	CHECK_EQ(want_value(v), 2);
+	for (i = 0; i < 10; i++) {
+		vm_slot(vm, 1, 0, 0, 0, NULL);
+		vm_slot(vm, 2, 0, 0, 0, NULL);
+		vm_slot(vm, 3, 0, 16 * MiB, 2 * PAGE, m + 2 * PAGE / 8);
+		CHECK_EQ(want_value(v), 4);
+		vm_slot(vm, 3, 0, 0, 0, NULL);
+		vm_slot(vm, 2, 0, 16 * MiB + PAGE, PAGE, m + 6 * PAGE / 8);
+		vm_slot(vm, 1, 0, 16 * MiB, PAGE, m + 5 * PAGE / 8);
+		CHECK_EQ(want_value(v), 7);
+	}
+}
+
 TEST(read_only)
 {
 	struct vm *vm = vm_new(&payload);

@@ -549,6 +549,51 @@ TEST(pit2)
 	FAILS(EFAULT, ioctl(vm->fd, KVM_REINJECT_CONTROL, BAD));
 }
 
+/* The calls of before the second ones: the same but for the flags. */
+TEST(pit)
+{
+	struct vm *vm = vm_bare();
+	struct kvm_pit_state s, got;
+	struct kvm_pit_state2 s2;
+
+	memset(&s, 0, sizeof(s));
+	FAILS(ENXIO, ioctl(vm->fd, KVM_GET_PIT, &s));
+	FAILS(ENXIO, ioctl(vm->fd, KVM_SET_PIT, &s));
+	OK(ioctl(vm->fd, KVM_CREATE_IRQCHIP, 0));
+	OK(ioctl(vm->fd, KVM_CREATE_PIT, 0));
+	FAILS(EEXIST, ioctl(vm->fd, KVM_CREATE_PIT, 0));
+	FAILS(EEXIST, ioctl(vm->fd, KVM_CREATE_PIT2, &(struct kvm_pit_config){ }));
+	OK(ioctl(vm->fd, KVM_GET_PIT, &s));
+	CHECK_EQ(s.channels[0].count, 0x10000);
+	s.channels[0].mode = 0xff;		/* idle */
+	s.channels[2].count = 0x4321;
+	s.channels[2].rw_mode = 3;
+	s.channels[2].mode = 2;
+	s.channels[2].gate = 1;
+	OK(ioctl(vm->fd, KVM_SET_PIT, &s));
+	OK(ioctl(vm->fd, KVM_GET_PIT, &got));
+	CHECK_EQ(got.channels[2].count, 0x4321);
+	CHECK_EQ(got.channels[2].rw_mode, 3);
+	CHECK_EQ(got.channels[2].mode, 2);
+	OK(ioctl(vm->fd, KVM_GET_PIT2, &s2));
+	CHECK_EQ(s2.channels[2].count, 0x4321);
+	FAILS(EFAULT, ioctl(vm->fd, KVM_GET_PIT, BAD));
+	FAILS(EFAULT, ioctl(vm->fd, KVM_SET_PIT, BAD));
+}
+
+/* How many pages for shadow tables: a number that is kept. */
+TEST(mmu_pages)
+{
+	struct vm *vm = vm_new(NULL);
+
+	NEED_CAP(KVM_CAP_MMU_SHADOW_CACHE_CONTROL);
+	FAILS(EINVAL, ioctl(vm->fd, KVM_SET_NR_MMU_PAGES, 63));
+	OK(ioctl(vm->fd, KVM_SET_NR_MMU_PAGES, 64));
+	CHECK_EQ(ioctl(vm->fd, KVM_GET_NR_MMU_PAGES, 0), 64);
+	OK(ioctl(vm->fd, KVM_SET_NR_MMU_PAGES, 5000));
+	CHECK_EQ(ioctl(vm->fd, KVM_GET_NR_MMU_PAGES, 0), 5000);
+}
+
 /* Addresses as the guest's tables translate them. */
 TEST(translate)
 {

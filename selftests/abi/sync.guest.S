@@ -26,3 +26,21 @@ ENTRY(spin)
 	loop	2b
 	out	%al, $0x10
 	jmp	1b
+
+/* Nobody writes to where it waits. */
+ENTRY(mwait)
+	out	%al, $0x10
+	sti
+1:	lea	mwaits(%rip), %rax
+	add	$64, %rax
+	xor	%ecx, %ecx
+	xor	%edx, %edx
+	monitor
+	xor	%eax, %eax
+	mwait
+	incq	mwaits(%rip)
+	jmp	1b
+
+	.balign	64
+LABEL(mwaits)
+	.fill	16, 8, 0

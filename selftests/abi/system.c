@@ -131,6 +131,7 @@ TEST(capabilities)
 		      must[i].name, of_vm, sys);
 	}
 	CHECK(node_cap(KVM_CAP_MAX_VCPUS) >= 255);
+	CHECK_EQ(node_cap(KVM_CAP_NR_VCPUS), sysconf(_SC_NPROCESSORS_ONLN));
 	CHECK(node_cap(KVM_CAP_MAX_VCPU_ID) >= node_cap(KVM_CAP_MAX_VCPUS));
 	CHECK(node_cap(KVM_CAP_NR_MEMSLOTS) >= 509);
 }
