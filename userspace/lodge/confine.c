@@ -20,6 +20,7 @@
 #include <linux/capability.h>
 #include <linux/landlock.h>
 #include <pwd.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/fsuid.h>
@@ -44,6 +45,29 @@ static struct {
 	uid_t uid;
 	gid_t gid;
 } user;
+
+/*
+ * Whether there is user NAME on this machine, who is found, or die. Other sources than the file, which
+ * getpwnam() asks, cost the C library more than all else that a start does.
+ */
+static bool find_local_user(const char *name)
+{
+	FILE *f = fopen("/etc/passwd", "re");
+	const struct passwd *pw = NULL;
+
+	while (f && (pw = fgetpwent(f)) && strcmp(pw->pw_name, name))
+		;
+	if (pw) {
+		user.other = true;
+		user.uid = pw->pw_uid;
+		user.gid = pw->pw_gid;
+	}
+	if (f)
+		fclose(f);
+	if (pw && (!user.uid || !user.gid))
+		die("user %s has root's number, or root's group: --user says another one", name);
+	return pw;
+}
 
 /* "USER[:GROUP]", each a name or a number, or die. */
 static void find_user(const char *spec)
@@ -93,8 +117,8 @@ static void choose_user(const struct config *cfg)
 		die("--user %s: only root can become somebody else", cfg->user);
 	if (cfg->user && strcmp(cfg->user, "root"))
 		find_user(cfg->user);
-	else if (!cfg->user && !geteuid() && getpwnam(OWN_USER))
-		find_user(OWN_USER);
+	else if (!cfg->user && !geteuid())
+		find_local_user(OWN_USER);
 }
 
 /**
