@@ -119,6 +119,7 @@ enum lodge_ksm_count {
  * @zeroes: entries found zero
  * @counts: enum lodge_ksm_count
  * @work: the scan
+ * @paid: when what it has taken of its budget is paid for; under @mutex
  */
 struct lodge_domain {
 	kuid_t uid;
@@ -138,6 +139,7 @@ struct lodge_domain {
 	atomic_long_t stables, sharers, zeroes;
 	atomic64_t counts[LODGE_KSM_COUNTS];
 	struct delayed_work work;
+	u64 paid;
 };
 
 /* How many passes what was written again is left alone, after that many the last time. */

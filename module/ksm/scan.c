@@ -39,7 +39,8 @@
  * next one doesn't find it any more, becomes a hint, and then another shared page.
  *
  * Pace. The scan works a millisecond at a time, and then sleeps for as long as
- * the parameter ksm_budget wants; after each pass it waits for ksm_pass_ms.
+ * the parameter ksm_budget wants, which is less than the timer can tell where there is much
+ * to be had: then it goes on; after each pass it waits for ksm_pass_ms.
  *
  * Locks. The domain's mutex is held by who scans, around all else. Of several
  * page locks all but the first are only tried. The index's lock is a leaf.
@@ -64,6 +65,8 @@ MODULE_PARM_DESC(ksm_pass_ms, "pause between two passes of merging over a domain
 /* Pages that are locked, and taken out of views, at a time. */
 #define WINDOW		32
 #define SLICE_NS	NSEC_PER_MSEC
+/* Two jiffies, with HZ 100. */
+#define LATE_NS		(20 * NSEC_PER_MSEC)
 
 struct window {
 	struct lodge_layer *l;
@@ -361,34 +364,45 @@ int lodge_ksm_step(struct lodge_domain *d, bool begin, bool *more)
 	return 0;
 }
 
+/*
+ * What a slice took is paid for by a pause; for how much of one, in jiffies, it is now.
+ * What timers are late by is made good, as far as they usually are.
+ */
+static unsigned long pause_after(struct lodge_domain *d, u64 begin, u64 took, u64 price)
+{
+	u64 now = ktime_get_ns();
+
+	d->paid = max(d->paid, begin - LATE_NS) + took * price / 100;
+	return d->paid > now ? nsecs_to_jiffies(d->paid - now) : 0;
+}
+
 /** lodge_ksm_work - scan a domain for a while */
 void lodge_ksm_work(struct work_struct *work)
 {
 	struct lodge_domain *d = container_of(to_delayed_work(work),
 					      struct lodge_domain, work);
-	u64 start, budget = min3(READ_ONCE(ksm_budget), READ_ONCE(d->budget), (u32)LODGE_KSM_MAX_BUDGET);
-	unsigned long delay = msecs_to_jiffies(pass_ms(d));
+	u32 budget = min3(READ_ONCE(ksm_budget), READ_ONCE(d->budget), (u32)LODGE_KSM_MAX_BUDGET);
+	/* All domains of an owner have one budget: they cost nothing to make. */
+	u64 begin, start, peers = lodge_domain_peers(d);
+	unsigned long delay = 0;
 	bool over = !budget, more;
 
 	mutex_lock(&d->mutex);
+	begin = ktime_get_ns();
 	start = cpu_clock();
 	if (!over)
 		scan_slice(d, start, false, &over);
 	more = !list_empty(&d->layers) || !list_empty(&d->done);
-	mutex_unlock(&d->mutex);
 	start = cpu_since(start);
 	lodge_ksm_count(d, LODGE_KSM_CPU_NS, start);
-	/*
-	 * All domains of an owner have one budget: they cost nothing to make. Nor does the
-	 * pause after a pass make its last slice, or all of it, free.
-	 */
-	if (budget) {
-		u64 rest = start * (100ull * lodge_domain_peers(d) - budget) / budget;
-
-		delay = max(over ? delay : 0, (unsigned long)nsecs_to_jiffies(rest));
-	}
+	if (budget)
+		delay = pause_after(d, begin, start, 10000 * peers / budget);
+	mutex_unlock(&d->mutex);
+	/* The pause after a pass doesn't make its last slice, or all of it, free. */
+	if (over)
+		delay = max3(delay, msecs_to_jiffies(pass_ms(d)), 1ul);
 	if (more)
-		queue_delayed_work(system_unbound_wq, &d->work, max(delay, 1ul));
+		queue_delayed_work(system_unbound_wq, &d->work, delay);
 }
 
 /**

@@ -2,6 +2,7 @@
 /*
  * Memory that the hypervisor owns: files, merging, and what guests see of it.
  */
+#include <dirent.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <setjmp.h>
@@ -12,6 +13,7 @@
 #include <sys/statfs.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
+#include <time.h>
 
 #include "object.h"
 #include "memory.guest.gen.h"
@@ -644,6 +646,136 @@ TEST_TIMEOUT(by_itself, 60)
 	CHECK_EQ(e.visited, d.visited);
 	for (i = 0; i < 512; i++)
 		MUST(filled(m + i * PAGE, i / 2));
+}
+
+/* Writes a word of each page again and again, so that the scan is never done. */
+struct rewriting {
+	uint8_t *m;
+	uint64_t pages;
+	bool over;
+	pthread_t thread;
+};
+
+static void *rewrite(void *arg)
+{
+	struct rewriting *w = arg;
+	uint64_t n;
+
+	for (n = 0; !__atomic_load_n(&w->over, __ATOMIC_RELAXED); n++)
+		*(volatile uint64_t *)(w->m + n % w->pages * PAGE) = n + 1;
+	return NULL;
+}
+
+static double seconds(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec + t.tv_nsec / 1e9;
+}
+
+/* The first word of a file of a process's, if it is still there. */
+static bool proc_word(const char *pid, const char *file, char *word, size_t size)
+{
+	char path[300];
+	ssize_t n;
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/%s/%s", pid, file);
+	fd = open(path, O_RDONLY);
+	if (fd < 0)
+		return false;
+	n = read(fd, word, size - 1);
+	close(fd);
+	if (n <= 0)
+		return false;
+	word[n] = 0;
+	word[strcspn(word, "\n ")] = 0;
+	return true;
+}
+
+/* Seconds that the kernel's threads for work like the scan have run; 0 if it doesn't say. */
+static double workers_ran(void)
+{
+	DIR *dir = opendir("/proc");
+	struct dirent *e;
+	double sum = 0;
+	char word[64];
+
+	MUST(dir);
+	while ((e = readdir(dir)))
+		if (proc_word(e->d_name, "comm", word, sizeof(word)) &&
+		    !strncmp(word, "kworker/u", 9) &&
+		    proc_word(e->d_name, "schedstat", word, sizeof(word)))
+			sum += atoll(word) / 1e9;
+	closedir(dir);
+	return sum;
+}
+
+/*
+ * Of a CPU, in percent, from the end of one slice to another one's: without what was done
+ * last, whose pause is yet to come, and with it; as lodge and as the scheduler count.
+ */
+struct share {
+	double least, most, workers;
+};
+
+static struct share share_of_cpu(int fd, double least)
+{
+	struct lodge_domain_info d = { .size = sizeof(d) }, first, last;
+	double begin = seconds(), ran = workers_ran(), time;
+	struct share s;
+
+	OK(ioctl(fd, LODGE_DOMAIN_INFO, &d));
+	first = d;
+	while (d.cpu_ns == first.cpu_ns) {
+		usleep(5000);
+		OK(ioctl(fd, LODGE_DOMAIN_INFO, &d));
+	}
+	first = d;
+	time = seconds();
+	do {
+		last = d;
+		usleep(5000);
+		OK(ioctl(fd, LODGE_DOMAIN_INFO, &d));
+	} while (seconds() < time + least || d.cpu_ns == last.cpu_ns);
+	time = seconds() - time;
+	s.least = (last.cpu_ns - first.cpu_ns) / 1e7 / time;
+	s.most = (d.cpu_ns - first.cpu_ns) / 1e7 / time;
+	ran = workers_ran() - ran;
+	s.workers = 100 * ran / (seconds() - begin);
+	test_note("%.1f to %.1f %% of %.3f s, workers %.1f %%; %llu pages, %llu passes", s.least,
+		  s.most, time, s.workers, d.visited - first.visited, d.passes - first.passes);
+	return s;
+}
+
+/* The scan has no more of a CPU than it may have, however much there is to be done. */
+TEST_TIMEOUT(budget, 60)
+{
+	struct rewriting w = { .pages = 16384 };
+	struct share all, tenth;
+	uint64_t i;
+	int fd;
+
+	need_lodge();
+	parameter("ksm_pass_ms", "0");
+	fd = object(w.pages * PAGE, LODGE_MEMORY_MERGEABLE, "budget");
+	w.m = mapped(fd, w.pages * PAGE);
+	for (i = 0; i < w.pages; i++)
+		*(uint64_t *)(w.m + i * PAGE) = i + 1;
+	OK(-pthread_create(&w.thread, NULL, rewrite, &w));
+	budget("100");
+	all = share_of_cpu(fd, 1);
+	budget("10");
+	tenth = share_of_cpu(fd, 3);
+	budget("0");
+	parameter("ksm_pass_ms", "1000");
+	__atomic_store_n(&w.over, true, __ATOMIC_RELAXED);
+	pthread_join(w.thread, NULL);
+	/* It has to share a CPU with who writes. */
+	CHECK(all.most > 20, "%.1f %%", all.most);
+	CHECK(tenth.least < 12, "%.1f %%", tenth.least);
+	CHECK(tenth.workers < 18, "%.1f %%", tenth.workers);
 }
 
 /* A domain's own pace. */
