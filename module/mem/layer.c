@@ -103,13 +103,39 @@ struct lodge_npt_dirty lodge_layer_written(struct lodge_layer *l, pgoff_t first,
 	return dirty;
 }
 
-/** lodge_layer_flush - TLBs forget what lodge_layer_written() has taken away */
+/**
+ * lodge_layer_used - which pages guests have used, in any of the views, and begin anew
+ * @l: the layer
+ * @first: the first page
+ * @nr: how many; of more than 64, bit 0 says it of all together
+ *
+ * A hint, as lodge_layer_written() gives.
+ *
+ * Context: may sleep.
+ */
+struct lodge_npt_dirty lodge_layer_used(struct lodge_layer *l, pgoff_t first, unsigned int nr)
+{
+	struct rw_semaphore *tree = tree_read(l);
+	struct lodge_npt_dirty used = { };
+	struct lodge_layer *top;
+
+	for (top = l; top; top = next_above(l, top))
+		if (top->object)
+			lodge_views_used(top->object->inode.i_mapping, first, nr, &used);
+	up_read(tree);
+	used.still &= ~used.young;
+	return used;
+}
+
+/** lodge_layer_flush - TLBs forget what lodge_layer_written() or _used() has taken away */
 void lodge_layer_flush(struct lodge_layer *l)
 {
 	struct rw_semaphore *tree = tree_read(l);
+	struct lodge_layer *top;
 
-	if (l->object)
-		lodge_views_flush(l->object->inode.i_mapping);
+	for (top = l; top; top = next_above(l, top))
+		if (top->object)
+			lodge_views_flush(top->object->inode.i_mapping);
 	up_read(tree);
 }
 
@@ -687,6 +713,7 @@ struct lodge_layer *lodge_layer_new(kuid_t uid, const char *domain)
 	if (!l)
 		return NULL;
 	xa_init_flags(&l->entries, XA_FLAGS_ACCOUNT);
+	l->hand_block = LODGE_NO_BLOCK;
 	INIT_LIST_HEAD(&l->domain_list);
 	INIT_LIST_HEAD(&l->children);
 	INIT_LIST_HEAD(&l->sibling);

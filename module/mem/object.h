@@ -53,6 +53,7 @@ struct mem_cgroup;
 #define LODGE_BLOCK	XA_MARK_2
 #define LODGE_BLOCK_ORDER	9
 #define LODGE_BLOCK_PAGES	(1ul << LODGE_BLOCK_ORDER)
+#define LODGE_NO_BLOCK		ULONG_MAX
 
 /**
  * struct lodge_layer - pages, and perhaps others below them
@@ -79,6 +80,8 @@ struct mem_cgroup;
  * @pool_list: in @pool
  * @goal: pages that it shall hold, compressed ones included; 0: nobody has said
  * @hand: where reclaim is; under the pool's mutex
+ * @hand_block: of which block it knows in this turn whether it was used, or LODGE_NO_BLOCK
+ * @hand_used: whether it was
  * @spill_hand: where it is that writes to the swap file what is compressed
  * @compressed: pages ever compressed
  * @decompressed: of these, came back
@@ -107,7 +110,8 @@ struct lodge_layer {
 	struct lodge_pool *pool;
 	struct list_head pool_list;
 	u64 goal;
-	pgoff_t hand, spill_hand;
+	pgoff_t hand, hand_block, spill_hand;
+	struct lodge_npt_dirty hand_used;
 	atomic_long_t compressed, decompressed, incompressible, packed;
 	atomic_long_t swapped_out, swapped_in;
 	struct rcu_head rcu;
@@ -260,6 +264,8 @@ void lodge_layer_put(struct lodge_layer *l);
 void lodge_layer_unview(struct lodge_layer *l, pgoff_t first, pgoff_t nr);
 struct lodge_npt_dirty lodge_layer_written(struct lodge_layer *l, pgoff_t first,
 					   unsigned int nr);
+struct lodge_npt_dirty lodge_layer_used(struct lodge_layer *l, pgoff_t first,
+					unsigned int nr);
 void lodge_layer_flush(struct lodge_layer *l);
 void lodge_layer_replace(struct lodge_layer *l, pgoff_t index, void *old, void *new);
 void lodge_layer_clean(struct lodge_layer *l, pgoff_t index, struct page *page);
@@ -339,6 +345,8 @@ static inline void lodge_object_put(struct page *page)
 }
 
 /* view.c */
+void lodge_views_used(struct address_space *mapping, pgoff_t first, unsigned int nr,
+		      struct lodge_npt_dirty *used);
 struct lodge_npt_dirty lodge_views_written(struct address_space *mapping, pgoff_t first,
 					   unsigned int nr);
 void lodge_views_flush(struct address_space *mapping);

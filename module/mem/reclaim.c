@@ -4,11 +4,21 @@
  *
  * Pages of objects that are not used are compressed (pool.c), and go to the swap file
  * (swap.c) if they don't shrink or the pool takes too much. Which those are is told
- * by a clock: its hand goes round the private pages of all objects of a memory cgroup.
- * A page that is in a view is taken out of all of them, which costs who uses it one
- * fault; what is in none when the hand comes again was not used meanwhile, and goes. A page
- * that somebody else holds is left alone, and, without a swap file, one that doesn't
- * shrink to half, until it is used again. One of zeroes is given back.
+ * by a clock: its hand goes round the private pages of all objects of a memory cgroup, and
+ * asks for the accessed bits of the nested tables. A page that was used since it came
+ * last is left where it is; another one goes. The bits are cleared, and TLBs forget them
+ * at the end of each turn; if that has given nothing the next one begins a tick later, so that
+ * what is in use all the time isn't what goes.
+ *
+ * Where there is no such bit, the page is taken out of all views, which costs who uses it one
+ * fault; what is in none when the hand comes again was not used meanwhile, and goes. That is for
+ * pages that the launcher has in its page tables, too, for what system calls have used, and on
+ * processors without accessed bits (``memory.aged``). A block (block.c) that was used is left whole where only cold pages are wanted; where
+ * memory is, it is taken out of the views, and its pages are told apart from then on.
+ *
+ * A page that somebody else holds is left alone, and, without a swap file, one that doesn't
+ * shrink to half, until it is used again: when it has grown old once more it is tried once more,
+ * as it may be something else by then (``memory.shrinks_later``). One of zeroes is given back.
  *
  * Who reclaims:
  *
@@ -62,20 +72,60 @@ static struct shrinker *shrinker;
 struct window {
 	struct page *page[WINDOW];
 	pgoff_t index[WINDOW];
-	bool used[WINDOW];
+	bool used[WINDOW], seen[WINDOW];
 	unsigned int nr;
-	bool seen;
 };
 
-/* Locks what is private in [first, last], and is free at the moment. */
+/*
+ * Which pages of [first, last], in one block's range, guests have used since the hand was here:
+ * @young; @huge: all of a block. What @blind says nothing of goes out of views, to be told
+ * the next time.
+ */
+static struct lodge_npt_dirty look(struct lodge_reclaim *r, struct lodge_layer *l,
+				   pgoff_t first, pgoff_t last)
+{
+	pgoff_t base = lodge_block_base(first);
+	struct lodge_npt_dirty used = { };
+
+	if (l->hand_block != base && !lodge_block_at(l, first))
+		return lodge_layer_used(l, first, last - first + 1);
+	/* It is asked once, and may not be a block any more. */
+	if (l->hand_block != base)
+		l->hand_used = lodge_layer_used(l, base, LODGE_BLOCK_PAGES);
+	l->hand_block = base;
+	used.blind = l->hand_used.blind || (l->hand_used.young && !r->cold);
+	used.young = l->hand_used.young ? U64_MAX : 0;
+	used.still = l->hand_used.still ? U64_MAX : 0;
+	used.huge = true;
+	return used;
+}
+
+/* Whether a page that is in views was used by guests, and by nobody else. */
+static bool is_young(const struct lodge_npt_dirty *used, unsigned int nr, struct page *page)
+{
+	return !used->blind && used->young >> nr & 1 && (used->huge || !page_mapped(page));
+}
+
+/* Whether it is only in views of guests, who haven't used it. */
+static bool is_old(const struct lodge_npt_dirty *used, unsigned int nr, struct page *page)
+{
+	return !used->blind && used->still >> nr & 1 && !page_mapped(page);
+}
+
+/*
+ * Locks what is private in [first, last], and is free at the moment. Of what hasn't been used no
+ * more than is wanted: the rest stays in its views, and is as old when the hand comes again.
+ */
 static void collect(struct lodge_reclaim *r, struct lodge_layer *l, pgoff_t first,
 		    pgoff_t last, struct window *w)
 {
+	struct lodge_npt_dirty hint = look(r, l, first, last);
 	XA_STATE(xas, &l->entries, first);
+	u64 room = r->want - min(r->pages, r->want);
+	bool seen, used;
 	struct page *page;
 
 	w->nr = 0;
-	w->seen = false;
 	xas_lock(&xas);
 	xas_for_each(&xas, page, last) {
 		if (lodge_entry_state(page) != LODGE_PAGE_PRIVATE)
@@ -84,14 +134,18 @@ static void collect(struct lodge_reclaim *r, struct lodge_layer *l, pgoff_t firs
 			r->skipped++;
 			continue;
 		}
-		if (PageHWPoison(page) ||
-		    (lodge_page_stiff(page) && !lodge_page_seen(page) && !lodge_swap_on())) {
+		seen = lodge_page_seen(page);
+		used = seen ? !is_old(&hint, xas.xa_index - first, page) : !lodge_page_aged(page);
+		if (PageHWPoison(page) || !(used || room) ||
+		    (lodge_page_stiff(page) && !seen && !lodge_swap_on()) ||
+		    (seen && is_young(&hint, xas.xa_index - first, page))) {
 			unlock_page(page);
 			continue;
 		}
 		get_page(page);
-		w->used[w->nr] = lodge_page_seen(page) || !lodge_page_aged(page);
-		w->seen |= lodge_page_seen(page);
+		room -= !used;
+		w->seen[w->nr] = seen;
+		w->used[w->nr] = used;
 		w->page[w->nr] = page;
 		w->index[w->nr++] = xas.xa_index;
 	}
@@ -140,28 +194,44 @@ static void swap_out(struct lodge_reclaim *r, struct lodge_layer *l, struct wind
 	}
 }
 
+/* What stays in between isn't disturbed. */
+static void take_out(struct lodge_layer *l, const struct window *w)
+{
+	unsigned int i, end;
+
+	for (i = 0; i < w->nr; i = end) {
+		end = i + 1;
+		if (!w->seen[i])
+			continue;
+		while (end < w->nr && w->seen[end] && w->index[end] == w->index[end - 1] + 1)
+			end++;
+		lodge_layer_unview(l, w->index[i], end - i);
+	}
+}
+
 static void sweep(struct lodge_reclaim *r, struct lodge_layer *l, pgoff_t first,
 		  pgoff_t last)
 {
 	struct window w;
 	int i, nr, ret;
+	bool stiff;
 
 	collect(r, l, first, last, &w);
-	if (w.seen)
-		lodge_layer_unview(l, w.index[0], w.index[w.nr - 1] - w.index[0] + 1);
+	take_out(l, &w);
 	nr = w.nr;
 	for (i = w.nr = 0; i < nr; i++) {
 		struct page *page = w.page[i];
 
 		ret = -EBUSY;
-		if (w.used[i])
-			lodge_page_set_aged(page, false);
-		else if (page_count(page) != 2)
+		stiff = lodge_page_stiff(page) && !w.seen[i];
+		if (!w.used[i] && page_count(page) != 2)
 			r->skipped++;
-		else if (r->pages + w.nr < r->want)
-			ret = r->swap || lodge_page_stiff(page) ? -E2BIG :
-			      evict(l, w.index[i], page);
+		else if (!w.used[i])
+			ret = r->swap || stiff ? -E2BIG : evict(l, w.index[i], page);
 		r->pages += !ret;
+		/* It is in no view now. What was in one may be something else, and shrink. */
+		if (ret && ret != -E2BIG)
+			lodge_page_set_aged(page, stiff);
 		if (ret != -E2BIG) {
 			lodge_object_put(page);
 			continue;
@@ -268,7 +338,7 @@ static bool step(struct lodge_reclaim *r, bool fair)
 {
 	struct lodge_pool *p = r->pool;
 	struct lodge_layer *l = r->only ?: pick(p, fair);
-	unsigned long index;
+	unsigned long index, last;
 	unsigned int flags;
 	bool end;
 
@@ -280,13 +350,16 @@ static bool step(struct lodge_reclaim *r, bool fair)
 	index = l->hand;
 	end = !xa_find(&l->entries, &index, ULONG_MAX, XA_PRESENT);
 	if (!end) {
-		sweep(r, l, index, index + WINDOW - 1);
-		l->hand = index + WINDOW;
+		last = min(index + WINDOW, lodge_block_base(index) + LODGE_BLOCK_PAGES) - 1;
+		sweep(r, l, index, last);
+		l->hand = last + 1;
 	}
 	memalloc_noreclaim_restore(flags);
 	if (!end)
 		return false;
+	lodge_layer_flush(l);
 	l->hand = 0;
+	l->hand_block = LODGE_NO_BLOCK;
 	list_move_tail(&l->pool_list, &p->layers);
 	return true;
 }
@@ -303,7 +376,7 @@ int lodge_reclaim(struct lodge_reclaim *r)
 {
 	struct lodge_pool *p = r->pool;
 	unsigned int ends = 0, rounds = r->cold ? 1 : 2;
-	bool more = true;
+	bool more = true, end;
 
 	if (!lodge_swap_on() && (r->swap || !lodge_pool_works(p)))
 		return -EOPNOTSUPP;
@@ -312,12 +385,16 @@ int lodge_reclaim(struct lodge_reclaim *r)
 			return -EINTR;
 		lodge_pool_count(p);
 		/* Where there is nothing to be had of those, all others follow. */
-		ends += step(r, !r->cold && ends < 2);
+		end = step(r, !r->cold && ends < 2);
+		ends += end;
 		/* The first end is that of a round that began somewhere. */
 		more = ends < rounds * (r->only ? 1 : p->nr) + !r->cold;
 		mutex_unlock(&p->mutex);
 		if (fatal_signal_pending(current))
 			return -EINTR;
+		/* Before the next turn what is used has a moment to show it. */
+		if (end && more && !r->cold && !r->pages)
+			schedule_timeout_killable(1);
 		cond_resched();
 	}
 	return 0;

@@ -407,12 +407,16 @@ static void vm_range(struct lodge_vm *vm, unsigned long start, unsigned long end
 		     bool zap, unsigned int bit, struct lodge_npt_dirty *dirty)
 {
 	if (dirty) {
-		struct lodge_npt_dirty d = { .whole = dirty->whole };
+		struct lodge_npt_dirty d = { .whole = dirty->whole, .age = dirty->age };
 
+		if (d.whole)
+			bit = 0;
 		lodge_mem_range(vm, LODGE_NPT_CLEAN, start, end, 0, &d);
-		dirty->written |= d.whole ? d.written : d.written << bit;
-		dirty->still |= d.whole ? d.still : d.still << bit;
+		dirty->written |= d.written << bit;
+		dirty->still |= d.still << bit;
+		dirty->young |= d.young << bit;
 		dirty->huge |= d.huge;
+		dirty->blind |= d.blind;
 		return;
 	}
 	if (zap)
@@ -470,7 +474,26 @@ struct lodge_npt_dirty lodge_views_written(struct address_space *mapping, pgoff_
 	return sum;
 }
 
-/** lodge_views_flush - TLBs forget what lodge_views_written() has taken away */
+/**
+ * lodge_views_used - which pages of an object guests have used, and begin anew
+ * @mapping: the object's
+ * @first: the first page
+ * @nr: how many; of more than 64, bit 0 says it of all together
+ * @used: what is found is added: @young, @still, @blind
+ *
+ * As lodge_views_written(). Page tables of the kernel's aren't asked.
+ *
+ * Context: may sleep.
+ */
+void lodge_views_used(struct address_space *mapping, pgoff_t first, unsigned int nr,
+		      struct lodge_npt_dirty *used)
+{
+	used->age = true;
+	used->whole = nr > 64;
+	views_range(mapping, first, first + nr - 1, false, used);
+}
+
+/** lodge_views_flush - TLBs forget what lodge_views_written() or _used() has taken away */
 void lodge_views_flush(struct address_space *mapping)
 {
 	views_range(mapping, 0, ULONG_MAX, false, NULL);

@@ -102,7 +102,7 @@ struct walk {
 	gfn_t mask_base;	/* of mask and dirty, ~0 without */
 	unsigned long mask;
 	u8 *pages;		/* of a survey: a byte for each page from start on */
-	struct lodge_npt_dirty *dirty;	/* of LODGE_NPT_CLEAN */
+	struct lodge_npt_dirty *dirty;	/* of LODGE_NPT_CLEAN, and who ages pages */
 	int budget;
 	bool found;		/* changed, or young */
 };
@@ -111,7 +111,7 @@ struct walk {
 static bool zaps(const struct walk *w)
 {
 	return w->op == LODGE_NPT_ZAP ||
-	       (w->op == LODGE_NPT_CLEAR_YOUNG && !w->fmt->ad);
+	       (w->op == LODGE_NPT_CLEAR_YOUNG && !w->fmt->ad && !w->dirty);
 }
 
 static bool zap_leaf(struct walk *w, u64 *ptep, int level)
@@ -174,6 +174,28 @@ static bool clean_leaf(struct walk *w, u64 *ptep, int level)
 	return true;
 }
 
+/* A large leaf says it of all pages at once, or, asked for some of them, of each of those. */
+static bool age_leaf(struct walk *w, u64 *ptep, int level)
+{
+	struct lodge_npt_dirty *d = w->dirty;
+	bool all = d->whole || level == 1, young;
+	gfn_t last = level == 1 ? w->next : min(w->end - 1, w->next | (level_pages(level) - 1));
+	u64 bits = d->whole ? 1 : GENMASK_ULL(last - w->mask_base, w->next - w->mask_base);
+
+	d->huge |= level > 1;
+	d->blind |= !w->fmt->ad;
+	if (!w->fmt->ad)
+		return false;
+	young = READ_ONCE(*ptep) & w->fmt->accessed;
+	if (young && all)
+		clear_bit(__ffs64(w->fmt->accessed), (unsigned long *)ptep);
+	if (young)
+		d->young |= bits;
+	else
+		d->still |= bits;
+	return young && all;
+}
+
 /* Of what is mapped of the range by an entry, from w->next on. */
 static bool survey_leaf(struct walk *w, u64 entry, int level)
 {
@@ -197,6 +219,8 @@ static bool do_leaf(struct walk *w, u64 *ptep, int level)
 	case LODGE_NPT_TEST_YOUNG:
 		return READ_ONCE(*ptep) & accessed;
 	case LODGE_NPT_CLEAR_YOUNG:
+		if (w->dirty)
+			return age_leaf(w, ptep, level);
 		if (!w->fmt->ad)
 			return zap_leaf(w, ptep, level);
 		return test_and_clear_bit(__ffs64(accessed),
@@ -268,7 +292,8 @@ static void walk_some(struct walk *w, struct lodge_npt_root *root)
 	} else {
 		read_lock(&npt->lock);
 		walk_table(w, root->table, root->role.levels);
-		if (w->found && (w->op == LODGE_NPT_PROTECT || w->op == LODGE_NPT_CLEAN))
+		/* TLBs have what was taken away. */
+		if (w->found && (w->op == LODGE_NPT_PROTECT || w->dirty))
 			atomic64_inc(&npt->gen);
 		read_unlock(&npt->lock);
 	}
@@ -337,7 +362,7 @@ void lodge_npt_survey(struct lodge_vm *vm, gfn_t start, gfn_t end, u8 *pages)
 }
 
 /**
- * lodge_npt_written - which pages were written, and begin anew
+ * lodge_npt_written - which pages were written, or with @dirty->age used, and begin anew
  * @vm: the VM
  * @start: the first guest frame
  * @end: the one after the last
@@ -354,8 +379,9 @@ void lodge_npt_survey(struct lodge_vm *vm, gfn_t start, gfn_t end, u8 *pages)
 void lodge_npt_written(struct lodge_vm *vm, gfn_t start, gfn_t end, gfn_t base,
 		       struct lodge_npt_dirty *dirty)
 {
-	struct walk w = { .vm = vm, .op = LODGE_NPT_CLEAN, .start = start, .end = end,
-			  .mask_base = base, .dirty = dirty };
+	struct walk w = { .vm = vm, .start = start, .end = end, .mask_base = base,
+			  .op = dirty->age ? LODGE_NPT_CLEAR_YOUNG : LODGE_NPT_CLEAN,
+			  .dirty = dirty };
 
 	walk(&w, false);
 }

@@ -89,10 +89,14 @@ enum lodge_npt_op {
  * @still: those that weren't
  * @whole: asked for: bit 0 is for all of them together, which may be more
  * @huge: with @whole: a leaf larger than a page maps some of them
+ * @age: asked for: accessed bits in the place of dirty ones; @still: what is mapped and
+ *	wasn't used
+ * @young: with @age: those that were used since it was asked last
+ * @blind: with @age: some are mapped by leaves that have no such bit, and stay so
  */
 struct lodge_npt_dirty {
-	u64 written, still;
-	bool whole, huge;
+	u64 written, still, young;
+	bool whole, huge, age, blind;
 };
 
 /*

@@ -566,6 +566,44 @@ static void young(struct kunit *test)
 			lodge_caps.npt_ad ? 0 : 1);
 }
 
+static struct lodge_npt_dirty age_of(struct world *w, gfn_t gfn, bool whole)
+{
+	struct lodge_npt_dirty d = { .age = true, .whole = whole };
+
+	lodge_npt_written(&w->vm, gfn, gfn + (whole ? 512 : 64), gfn, &d);
+	return d;
+}
+
+/* What reclaim learns from accessed bits, and takes away; nothing is taken out. */
+static void aged(struct kunit *test)
+{
+	struct world *w = test->priv;
+	bool ad = lodge_npt_formats[w->vm.npt.root->role.format].ad;
+
+	fake.level = 1;
+	fix(test, BASE_GFN + 5, LODGE_NPF_WRITE);
+	fix(test, BASE_GFN + 6, 0);
+	fake.level = 2;
+	fix(test, BASE_GFN + 512, 0);
+	lodge_npt_flush(&w->vm);
+	KUNIT_EXPECT_EQ(test, age_of(w, BASE_GFN, false).young, ad ? BIT_ULL(5) | BIT_ULL(6) : 0);
+	KUNIT_EXPECT_EQ(test, age_of(w, BASE_GFN, false).young, 0);
+	KUNIT_EXPECT_EQ(test, age_of(w, BASE_GFN, false).still, ad ? BIT_ULL(5) | BIT_ULL(6) : 0);
+	KUNIT_EXPECT_EQ(test, age_of(w, BASE_GFN, false).blind, !ad);
+	KUNIT_EXPECT_FALSE(test, age_of(w, BASE_GFN + 64, false).blind);
+	/* TLBs are told when somebody asks for it. */
+	KUNIT_EXPECT_EQ(test, atomic64_read(&w->vm.npt.gen) !=
+			      atomic64_read(&w->vm.npt.flushed), ad);
+	/* A part of 2M leaves it to who asks for all. */
+	KUNIT_EXPECT_EQ(test, age_of(w, BASE_GFN + 600, false).young, ad ? U64_MAX : 0);
+	KUNIT_EXPECT_EQ(test, age_of(w, BASE_GFN + 512, true).young, ad);
+	KUNIT_EXPECT_EQ(test, age_of(w, BASE_GFN + 512, true).young, 0);
+	KUNIT_EXPECT_EQ(test, age_of(w, BASE_GFN + 600, false).still, ad ? U64_MAX : 0);
+	KUNIT_EXPECT_TRUE(test, age_of(w, BASE_GFN + 512, true).huge);
+	KUNIT_EXPECT_TRUE(test, world_mapped(w, BASE_GFN + 5));
+	KUNIT_EXPECT_TRUE(test, world_mapped(w, BASE_GFN + 512));
+}
+
 /* What people are shown: slots without their holes, what is mapped, what is used. */
 static void survey(struct kunit *test)
 {
@@ -762,6 +800,7 @@ static void races(struct kunit *test)
 	KUNIT_CASE(move_and_delete), \
 	KUNIT_CASE(zap_range), \
 	KUNIT_CASE(young), \
+	KUNIT_CASE(aged), \
 	KUNIT_CASE(survey), \
 	KUNIT_CASE(bits), \
 	KUNIT_CASE(invalidation), \

@@ -8,6 +8,7 @@
 #include <setjmp.h>
 #include <signal.h>
 #include <sys/mount.h>
+#include <sys/random.h>
 #include <sys/sendfile.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
@@ -1485,6 +1486,80 @@ TEST_TIMEOUT(cold, 60)
 	CHECK(i < 400);
 	for (i = 0; i < n; i++)
 		CHECK_EQ(peek(&g, i * PAGE), i + 1);
+}
+
+/* What a guest uses stays where it is, 2M of it too: it doesn't even fault. */
+TEST(aged)
+{
+	const unsigned int n = 1024;
+	struct guest g;
+	uint64_t others, faults;
+	int fd, cpu;
+
+	need_lodge();
+	g = guest_new((n + 8) * PAGE, "aged");
+	if (try_reclaim(g.fd, 0, 0))
+		test_skip("no zsmalloc, or no lz4, in this kernel");
+	fd = OK(ioctl(g.vm->fd, KVM_GET_STATS_FD, 0));
+	cpu = OK(ioctl(g.v->fd, KVM_GET_STATS_FD, 0));
+	peek(&g, 0);
+	others = stats_value(fd, "pages_2m");
+	poke(&g, 0, 1);
+	poke(&g, 512 * PAGE, 2);
+	/* The end of it comes by 4K. */
+	poke(&g, n * PAGE, 3);
+	poke(&g, (n + 1) * PAGE, 4);
+	CHECK_EQ(stats_value(fd, "pages_2m"), others + 2);
+	CHECK_EQ(try_reclaim(g.fd, 2 * n, LODGE_RECLAIM_COLD), 0);
+	peek(&g, 5 * PAGE);
+	peek(&g, n * PAGE);
+	/* The other block is of zeroes, but for one page. */
+	CHECK_EQ(try_reclaim(g.fd, 2 * n, LODGE_RECLAIM_COLD), 513);
+	CHECK_EQ(stats_value(fd, "pages_2m"), others + 1);
+	CHECK_EQ(state(g.fd, 512), LODGE_PAGE_COMPRESSED);
+	CHECK_EQ(state(g.fd, n + 1), LODGE_PAGE_COMPRESSED);
+	CHECK_EQ(state(g.fd, n), LODGE_PAGE_PRIVATE);
+	faults = stats_value(cpu, "npf_exits");
+	CHECK_EQ(peek(&g, 5 * PAGE), 0);
+	CHECK_EQ(peek(&g, n * PAGE), 3);
+	CHECK_EQ(stats_value(cpu, "npf_exits"), faults);
+	CHECK_EQ(peek(&g, 512 * PAGE), 2);
+	CHECK_EQ(peek(&g, (n + 1) * PAGE), 4);
+
+	/* Where memory is wanted now, it is the page that counts, not the block. */
+	CHECK_EQ(try_reclaim(g.fd, 500, 0), 500);
+	CHECK_EQ(stats_value(fd, "pages_2m"), others);
+	CHECK_EQ(peek(&g, 0), 1);
+}
+
+/* What didn't shrink is left alone until the guest uses it: then it may be something else. */
+TEST(shrinks_later)
+{
+	struct lodge_memory_info info = { .size = sizeof(info) };
+	uint8_t buf[PAGE];
+	struct guest g;
+	int i;
+
+	need_lodge();
+	g = guest_new(8 * PAGE, "later");
+	if (try_reclaim(g.fd, 0, 0))
+		test_skip("no zsmalloc, or no lz4, in this kernel");
+	MUST_EQ(getrandom(buf, PAGE, 0), PAGE);
+	OK(pwrite(g.fd, buf, PAGE, 0));
+	peek(&g, 0);
+	for (i = 0; i < 4; i++)
+		CHECK_EQ(try_reclaim(g.fd, 8, LODGE_RECLAIM_COLD), 0);
+	OK(ioctl(g.fd, LODGE_MEMORY_INFO, &info));
+	CHECK_EQ(info.incompressible, 1);
+	CHECK_EQ(state(g.fd, 0), LODGE_PAGE_PRIVATE);
+
+	memset(buf, 7, PAGE);
+	OK(pwrite(g.fd, buf, PAGE, 0));
+	peek(&g, 0);
+	CHECK_EQ(try_reclaim(g.fd, 8, LODGE_RECLAIM_COLD), 0);
+	CHECK_EQ(try_reclaim(g.fd, 8, LODGE_RECLAIM_COLD), 1);
+	CHECK_EQ(state(g.fd, 0), LODGE_PAGE_COMPRESSED);
+	CHECK_EQ(peek(&g, 0), 0x0707070707070707);
 }
 
 /* The guest's pages come from the object: the launcher's page tables stay empty. */
