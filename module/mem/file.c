@@ -28,13 +28,13 @@ static vm_fault_t vm_error(int ret)
 	return ret == -ENOMEM ? VM_FAULT_OOM : VM_FAULT_SIGBUS;
 }
 
-/* Reading takes long: meanwhile others may have faults, and change mappings. */
-static vm_fault_t fetch_unlocked(struct vm_fault *vmf)
+/* The swap file takes long: meanwhile others may have faults, and change mappings. */
+static vm_fault_t fetch_unlocked(struct vm_fault *vmf, bool write)
 {
 	struct file *file = get_file(vmf->vma->vm_file);
 
 	lodge_fault_unlock(vmf);
-	lodge_object_fetch(file_object(file), vmf->pgoff);
+	lodge_object_fetch(file_object(file), vmf->pgoff, write);
 	fput(file);
 	return VM_FAULT_RETRY;
 }
@@ -45,23 +45,30 @@ static vm_fault_t object_fault(struct vm_fault *vmf)
 	/* A private mapping copies what it writes, and that is the kernel's. */
 	bool write = (vmf->flags & FAULT_FLAG_WRITE) &&
 		     (vmf->vma->vm_flags & VM_SHARED);
-	int ret;
+	int ret = -EBUSY;
 
-	if (lodge_object_slow(o, vmf->pgoff) &&
-	    fault_flag_allow_retry_first(vmf->flags) &&
-	    !(vmf->flags & FAULT_FLAG_RETRY_NOWAIT))
-		return fetch_unlocked(vmf);
-	ret = lodge_object_get(o, vmf->pgoff, write, &vmf->page);
+	if (!fault_flag_allow_retry_first(vmf->flags) ||
+	    vmf->flags & FAULT_FLAG_RETRY_NOWAIT)
+		ret = lodge_object_get(o, vmf->pgoff, write, &vmf->page);
+	else if (!lodge_object_slow(o, vmf->pgoff))
+		ret = lodge_object_get_now(o, vmf->pgoff, write, &vmf->page);
+	if (ret == -EBUSY)
+		return fetch_unlocked(vmf, write);
 	return ret ? vm_error(ret) : VM_FAULT_LOCKED;
 }
 
 /* What is mapped for reading is written. */
 static vm_fault_t object_mkwrite(struct vm_fault *vmf)
 {
+	struct lodge_object *o = file_object(vmf->vma->vm_file);
 	struct page *page;
-	int ret = lodge_object_get(file_object(vmf->vma->vm_file), vmf->pgoff,
-				   true, &page);
+	int ret = lodge_object_get_now(o, vmf->pgoff, true, &page);
 
+	/* Here mmap_lock can't be let go. It can in a new fault, by object_fault(). */
+	if (ret == -EBUSY) {
+		lodge_object_unview(o, vmf->pgoff, 1);
+		return VM_FAULT_NOPAGE;
+	}
 	if (ret)
 		return vm_error(ret);
 	if (page == vmf->page) {

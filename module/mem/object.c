@@ -56,6 +56,7 @@
 #include "ksm/ksm.h"
 #include "mem/layer.h"
 #include "mem/pool.h"
+#include "mem/swap.h"
 
 /* A page is mapped no more often than this; what maps the zero page counts. */
 #define MAPPED_MAX	(INT_MAX / 2)
@@ -360,11 +361,14 @@ static struct page *spare_alloc(const struct place *p, gfp_t gfp)
 	return spare;
 }
 
-static struct page *spare_new(const struct lodge_object *o, const struct place *p)
+/* With @now nobody waits for who writes to a swap file. */
+static struct page *spare_new(const struct lodge_object *o, const struct place *p, bool now)
 {
 	struct page *spare;
 	int tries = 0;
 
+	if (now)
+		return spare_alloc(p, (LODGE_GFP_PAGE & ~__GFP_DIRECT_RECLAIM) | __GFP_NOWARN);
 	/* At a limit pages that aren't used go before anything fails. */
 	do
 		spare = spare_alloc(p, LODGE_GFP_PAGE | __GFP_NORETRY | __GFP_NOWARN);
@@ -436,8 +440,8 @@ static void give_up(struct lodge_object *o, pgoff_t index, struct page *page)
 	lodge_object_put(page);
 }
 
-static int get(struct lodge_object *o, pgoff_t index, bool write, struct page **spare,
-	       struct page **pagep)
+static int get(struct lodge_object *o, pgoff_t index, bool write, bool now,
+	       struct page **spare, struct page **pagep)
 {
 	struct place p = { .index = index };
 	int ret;
@@ -453,9 +457,9 @@ static int get(struct lodge_object *o, pgoff_t index, bool write, struct page **
 		if ((p.entry == ENTRY_HOLE || lodge_layer_unlocked(p.entry)) &&
 		    !lodge_entry_away(p.entry) && lodge_block_fill(o, index))
 			continue;
-		*spare = spare_new(o, &p);
+		*spare = spare_new(o, &p, now);
 		if (!*spare)
-			ret = -ENOMEM;
+			ret = now ? -EBUSY : -ENOMEM;
 	} while (ret == -EAGAIN);
 	if (ret || !beyond(o, index))
 		return ret;
@@ -463,6 +467,33 @@ static int get(struct lodge_object *o, pgoff_t index, bool write, struct page **
 	lodge_object_unview(o, index, 1);
 	give_up(o, index, *pagep);
 	return -EFAULT;
+}
+
+/* A kernel's thread with a process's memory, as vhost's until 6.4, is of no group. */
+static int get_charged(struct lodge_object *o, pgoff_t index, bool write, bool now,
+		       struct page **pagep)
+{
+	struct mem_cgroup *old = NULL;
+	struct page *spare = NULL;
+	int ret;
+
+	if (current->flags & PF_KTHREAD)
+		old = set_active_memcg(o->top->memcg);
+	down_read(&o->chain);
+	ret = get(o, index, write, now, &spare, pagep);
+	up_read(&o->chain);
+	if (current->flags & PF_KTHREAD)
+		set_active_memcg(old);
+	/* It is on no list of the kernel's that would have taken it away. */
+	if (!ret && PageHWPoison(*pagep)) {
+		lodge_object_put(*pagep);
+		ret = -EHWPOISON;
+	}
+	if (spare) {
+		set_page_private(spare, 0);
+		put_page(spare);
+	}
+	return ret;
 }
 
 /**
@@ -482,42 +513,38 @@ static int get(struct lodge_object *o, pgoff_t index, bool write, struct page **
 int lodge_object_get(struct lodge_object *o, pgoff_t index, bool write,
 		     struct page **pagep)
 {
-	struct mem_cgroup *old = NULL;
-	struct page *spare = NULL;
-	int ret;
+	return get_charged(o, index, write, false, pagep);
+}
 
-	/* A kernel's thread with a process's memory, as vhost's until 6.4, is of no group. */
-	if (current->flags & PF_KTHREAD)
-		old = set_active_memcg(o->top->memcg);
-	down_read(&o->chain);
-	ret = get(o, index, write, &spare, pagep);
-	up_read(&o->chain);
-	if (current->flags & PF_KTHREAD)
-		set_active_memcg(old);
-	/* It is on no list of the kernel's that would have taken it away. */
-	if (!ret && PageHWPoison(*pagep)) {
-		lodge_object_put(*pagep);
-		ret = -EHWPOISON;
-	}
-	if (spare) {
-		set_page_private(spare, 0);
-		put_page(spare);
-	}
-	return ret;
+/**
+ * lodge_object_get_now - the same as lodge_object_get(), with locks that others want
+ * @o: the object
+ * @index: which page; not one that is lodge_object_slow()
+ * @write: it will be written
+ * @pagep: set to the page
+ *
+ * Return: as lodge_object_get(); -EBUSY: it may take a write to the swap file before there is
+ * memory for it, for which lodge_object_fetch() waits.
+ */
+int lodge_object_get_now(struct lodge_object *o, pgoff_t index, bool write,
+			 struct page **pagep)
+{
+	return get_charged(o, index, write, lodge_swap_on(), pagep);
 }
 
 /**
  * lodge_object_fetch - have a page there for an access that follows
  * @o: the object
  * @index: which page
+ * @write: it will be written
  *
- * Context: as for lodge_object_get(); may take as long as it takes to read it.
+ * Context: as for lodge_object_get(); may take as long as it takes to read it, or to write others.
  * Return: as lodge_object_get().
  */
-int lodge_object_fetch(struct lodge_object *o, pgoff_t index)
+int lodge_object_fetch(struct lodge_object *o, pgoff_t index, bool write)
 {
 	struct page *page;
-	int ret = lodge_object_get(o, index, false, &page);
+	int ret = lodge_object_get(o, index, write, &page);
 
 	if (!ret)
 		lodge_object_put(page);

@@ -280,7 +280,9 @@ void lodge_object_destroy(struct lodge_object *o);
 struct lodge_layer *lodge_object_layer(struct lodge_object *o, unsigned int depth);
 int lodge_object_get(struct lodge_object *o, pgoff_t index, bool write,
 		     struct page **pagep);
-int lodge_object_fetch(struct lodge_object *o, pgoff_t index);
+int lodge_object_get_now(struct lodge_object *o, pgoff_t index, bool write,
+			 struct page **pagep);
+int lodge_object_fetch(struct lodge_object *o, pgoff_t index, bool write);
 struct page *lodge_object_try(struct lodge_object *o, pgoff_t index, bool write);
 struct page *lodge_object_peek(struct lodge_object *o, pgoff_t index);
 void *lodge_object_entry(struct lodge_object *o, pgoff_t index);

@@ -287,7 +287,8 @@ err:
  * lodge_swap_start - pages may go to a file from here on
  * @file: a regular file, open for reading and writing, that nobody else writes to
  *
- * Return: 0; -EBUSY if there is one, -EINVAL if this can't be one, -ENOMEM.
+ * Return: 0; -EBUSY if there is one, or the kernel swaps to it; -EINVAL if this can't be one;
+ * -ENOMEM.
  */
 int lodge_swap_start(struct file *file)
 {
@@ -298,6 +299,9 @@ int lodge_swap_start(struct file *file)
 	    !file->f_op->write_iter || file->f_op == &lodge_object_fops ||
 	    size < LODGE_SWAP_BATCH * PAGE_SIZE)
 		return -EINVAL;
+	/* The kernel's: its mark refuses all writes, ours, too, so that we can't set it. */
+	if (IS_SWAPFILE(file_inode(file)))
+		return -EBUSY;
 	mutex_lock(&swap.change);
 	ret = begin(file, min_t(u64, size >> PAGE_SHIFT, SLOTS_MAX));
 	mutex_unlock(&swap.change);

@@ -164,14 +164,14 @@ static bool is_view(const struct vm_area_struct *vma, bool write)
 	       (!write || (vma->vm_flags & VM_WRITE));
 }
 
-/* What has to be read first; the next fault finds it. Lets mmap_lock go. */
-static int fetch_unlocked(struct file *file, pgoff_t index)
+/* What takes the swap file first; the next fault finds it. Lets mmap_lock go. */
+static int fetch_unlocked(struct file *file, pgoff_t index, bool write)
 {
 	int ret;
 
 	get_file(file);
 	mmap_read_unlock(current->mm);
-	ret = lodge_object_fetch(lodge_object(file_inode(file)), index);
+	ret = lodge_object_fetch(lodge_object(file_inode(file)), index, write);
 	fput(file);
 	if (ret == -ENOMEM)
 		return ret;
@@ -207,9 +207,9 @@ int lodge_view_get(struct lodge_slot *slot, unsigned long hva, bool write,
 	/* The mapping holds the object; then its locked page does. */
 	o = lodge_object(file_inode(vma->vm_file));
 	index = vma->vm_pgoff + ((hva - vma->vm_start) >> PAGE_SHIFT);
-	if (lodge_object_slow(o, index))
-		return fetch_unlocked(vma->vm_file, index);
-	ret = lodge_object_get(o, index, write, &p);
+	ret = lodge_object_slow(o, index) ? -EBUSY : lodge_object_get_now(o, index, write, &p);
+	if (ret == -EBUSY)
+		return fetch_unlocked(vma->vm_file, index, write);
 	if (ret)
 		goto out;
 	found(page, o, p, vma->vm_flags & VM_WRITE);

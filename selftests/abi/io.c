@@ -23,9 +23,12 @@
 #include <sys/eventfd.h>
 #include <sys/mount.h>
 #include <sys/socket.h>
+#include <sys/swap.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
+#include <sys/wait.h>
 
+#include "cgroup.h"
 #include "object.h"
 #include "io.guest.gen.h"
 #include "peek.h"
@@ -783,7 +786,7 @@ static bool waits(pid_t tid)
 
 	for (i = 0; i < 1000 && n < 10; i++) {
 		usleep(10000);
-		snprintf(path, sizeof(path), "/proc/self/task/%d/stat", tid);
+		snprintf(path, sizeof(path), "/proc/%d/stat", tid);
 		fd = OK(open(path, O_RDONLY));
 		text[OK(read(fd, text, sizeof(text) - 1))] = 0;
 		close(fd);
@@ -859,6 +862,141 @@ TEST_TIMEOUT(swap_stalls_nobody, 60)
 		CHECK(filled(s.g.m + i * PAGE, i), "page %d", i);
 	}
 	swap_end(&d, fd);
+}
+
+/* A process at its group's limit, whose pages have to be written before there are others. */
+struct full {
+	bool guest;		/* or the launcher fills it */
+	bool ready, go;
+	pid_t tid;
+	uint32_t turns;		/* how often mmap_lock was had for writing */
+};
+
+#define FULL_PAGES	1024
+
+struct filling {
+	struct full *full;
+	struct guest g;
+	bool over;
+};
+
+static void *full_fill(void *arg)
+{
+	struct filling *f = arg;
+	int i;
+
+	f->full->tid = gettid();
+	said(&f->full->ready);
+	while (!is_said(&f->full->go))
+		usleep(1000);
+	for (i = 0; i < FULL_PAGES; i++)
+		if (f->full->guest)
+			poke(&f->g, i * PAGE, i + 1);
+		else
+			*(volatile uint64_t *)(f->g.m + i * PAGE) = i + 1;
+	said(&f->over);
+	return NULL;
+}
+
+static void full_body(struct full *full)
+{
+	uint8_t *m = mmap(NULL, 3 * PAGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	struct filling f = { .full = full, .g = guest_new(FULL_PAGES * PAGE, "io") };
+	pthread_t thread;
+	int i;
+
+	MUST(m != MAP_FAILED);
+	/* From here on that changes rights, and allocates nothing. */
+	OK(mprotect(m + PAGE, PAGE, PROT_READ | PROT_WRITE));
+	m[PAGE] = 1;
+	poke(&f.g, 0, 1);
+	OK(-pthread_create(&thread, NULL, full_fill, &f));
+	while (!is_said(&f.over)) {
+		OK(mprotect(m + PAGE, PAGE, PROT_READ));
+		OK(mprotect(m + PAGE, PAGE, PROT_READ | PROT_WRITE));
+		__atomic_fetch_add(&full->turns, 1, __ATOMIC_RELAXED);
+		usleep(1000);
+	}
+	pthread_join(thread, NULL);
+	for (i = 0; i < FULL_PAGES; i++)
+		MUST_EQ(peek(&f.g, i * PAGE), i + 1);
+}
+
+static void write_stalls_nobody(bool guest)
+{
+	struct full *full = mmap(NULL, PAGE, PROT_READ | PROT_WRITE,
+				 MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	struct disk d = disk_new("lodge-fs", FS);
+	int fd = swap_on_disk(&d, "", 2 * FULL_PAGES), status, i;
+	bool stalled, goes_on = false;
+	uint32_t turns;
+	pid_t pid;
+
+	MUST(full != MAP_FAILED);
+	full->guest = guest;
+	OK(swap_set(fd));
+	/* What is compressed goes on to the file. */
+	parameter("pool_percent", "0");
+	group_begin();
+	pid = OK(fork());
+	if (!pid) {
+		OK(group_put(GROUP "/cgroup.procs", "0", 0));
+		full_body(full);
+		_exit(0);
+	}
+	while (!is_said(&full->ready))
+		usleep(1000);
+	OK(group_put(GROUP "/memory.max", "%ld",
+		     group_get("memory.current", NULL) + FULL_PAGES / 4 * PAGE));
+	disk_stop(&d);
+	said(&full->go);
+	stalled = waits(full->tid);
+	turns = __atomic_load_n(&full->turns, __ATOMIC_RELAXED);
+	for (i = 0; i < 200 && !goes_on; i++) {
+		usleep(10000);
+		goes_on = __atomic_load_n(&full->turns, __ATOMIC_RELAXED) > turns + 20;
+	}
+	disk_go(&d);
+	CHECK(stalled, "nobody waits");
+	CHECK(goes_on, "who wants mmap_lock waits, too");
+	MUST_EQ(waitpid(pid, &status, 0), pid);
+	CHECK_EQ(status, 0);
+	CHECK_EQ(group_get("memory.events", "oom_kill "), 0);
+	CHECK(swap_info().written, "nothing was written");
+	parameter("pool_percent", "25");
+	group_end();
+	swap_end(&d, fd);
+}
+
+/* As little as reading does writing hold up others, which makes room at a cgroup's limit. */
+TEST_TIMEOUT(swap_write_stalls_nobody, 60) { write_stalls_nobody(false); }
+
+TEST_TIMEOUT(swap_write_stalls_no_vcpu, 60) { write_stalls_nobody(true); }
+
+/* A file that the kernel swaps to isn't lodge's as well. */
+TEST_TIMEOUT(swap_kernels, 60)
+{
+	struct disk d = disk_new("lodge-fs", FS);
+	int fd = swap_on_disk(&d, "", 256), err;
+	struct {
+		uint8_t boot[1024];
+		uint32_t version, last, bad;
+		uint8_t rest[PAGE - 1024 - 12 - 10];
+		char magic[10];
+	} __attribute__((packed)) head = { .version = 1, .last = 255, .magic = "SWAPSPACE2" };
+
+	_Static_assert(sizeof(head) == PAGE, "a page");
+	OK(pwrite(fd, &head, sizeof(head), 0));
+	OK(syncfs(fd));
+	err = swapon(DIR "/swap", 0) ? errno : 0;
+	if (!err) {
+		FAILS(EBUSY, swap_set(fd));
+		OK(swapoff(DIR "/swap"));
+	}
+	OK(swap_set(fd));
+	swap_end(&d, fd);
+	if (err)
+		test_skip("the kernel swaps to no file: %s", strerror(err));
 }
 
 /* A file with holes, in a file system without room for them: pages stay. */
