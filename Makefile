@@ -76,6 +76,7 @@ install: all
 	done
 	install -D -m 644 -t $(COMPLETIONS_TO) $(wildcard userspace/completion/*)
 	$(if $(DESTDIR),,/sbin/depmod $(KVER))
+	$(if $(DESTDIR),,-systemd-sysusers $(USERS_TO)/lodge.conf)
 
 uninstall:
 	rm -f $(MODULES_TO)/lodge.ko $(RULES_TO)/70-lodge.rules $(USERS_TO)/lodge.conf

@@ -108,12 +108,21 @@ static void wakes(struct vcpu *v, unsigned int vector)
 	gate[1] = 0;
 }
 
+/* Until a signal comes, of which the first may come too early. */
+static void run_interrupted(struct vcpu *v)
+{
+	struct itimerval it = { { 0, 200000 }, { 0, 200000 } }, none = { 0 };
+
+	setitimer(ITIMER_REAL, &it, NULL);
+	FAILS(EINTR, ioctl(v->fd, KVM_RUN, 0));
+	setitimer(ITIMER_REAL, &none, NULL);
+}
+
 /* HLT doesn't leave the guest: a signal does, an interrupt ends it. */
 TEST(halt_stays)
 {
 	struct kvm_enable_cap cap = { .cap = KVM_CAP_X86_DISABLE_EXITS };
 	struct sigaction sa = { .sa_handler = on_signal };
-	struct itimerval it = { .it_value.tv_usec = 200000 };
 	struct kvm_interrupt irq = { .irq = 0x40 };
 	struct vm *vm = vm_new(&payload);
 	int offered = node_cap(KVM_CAP_X86_DISABLE_EXITS);
@@ -130,14 +139,12 @@ TEST(halt_stays)
 		FAILS(EINVAL, ioctl(vm->fd, KVM_ENABLE_CAP, &cap));
 	wakes(v, 0x40);
 	sigaction(SIGALRM, &sa, NULL);
-	setitimer(ITIMER_REAL, &it, NULL);
-	FAILS(EINTR, ioctl(v->fd, KVM_RUN, 0));
+	run_interrupted(v);
 	CHECK_EQ(v->run->exit_reason, KVM_EXIT_INTR);
 	OK(ioctl(v->fd, KVM_INTERRUPT, &irq));
 	want_io(v, true, 0x11, 1, 1);
 	/* An exception finds a CPU that runs. */
-	setitimer(ITIMER_REAL, &it, NULL);
-	FAILS(EINTR, ioctl(v->fd, KVM_RUN, 0));
+	run_interrupted(v);
 	wakes(v, 6);
 	OK(ioctl(v->fd, KVM_SET_VCPU_EVENTS, &(struct kvm_vcpu_events){
 		.exception.injected = 1, .exception.nr = 6 }));
@@ -164,7 +171,6 @@ static uint64_t exits_by_mwait(uint64_t disabled)
 {
 	struct kvm_enable_cap cap = { .cap = KVM_CAP_X86_DISABLE_EXITS,
 				      .args[0] = disabled };
-	struct itimerval it = { .it_value.tv_usec = 200000 };
 	struct kvm_interrupt irq = { .irq = 0x40 };
 	struct kvm_cpuid2 *c = cpuid_supported();
 	struct vm *vm = vm_new(&payload);
@@ -181,8 +187,7 @@ static uint64_t exits_by_mwait(uint64_t disabled)
 	/* Faults, and what else comes once. */
 	want_io(v, true, 0x10, 1, 1);
 	exits = stats_value(fd, "exits");
-	setitimer(ITIMER_REAL, &it, NULL);
-	FAILS(EINTR, ioctl(v->fd, KVM_RUN, 0));
+	run_interrupted(v);
 	exits = stats_value(fd, "exits") - exits;
 	test_note("%lu MWAITs, %lu exits", *(uint64_t *)(vm->mem + G_mwaits), exits);
 	CHECK(*(uint64_t *)(vm->mem + G_mwaits) > 0);

@@ -83,7 +83,7 @@ user)
 	echo "again $(md5sum <got2)"
 	head -c 100000 got >part
 	while :; do
-		nc -l -p 22 <part >/dev/null
+		nc -l -p 22 <part >/dev/null || sleep 1
 	done &
 	vsock echo 1234 &
 	echo "ready"

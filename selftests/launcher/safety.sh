@@ -20,7 +20,7 @@ machine() {
 	name=$1
 	shift
 	pid=
-	timeout $((60 * patience)) lodge run --node "$node" --daemon --log "$name.log" \
+	timeout $((60 * patience)) ${AS-} lodge run --node "$node" --daemon --log "$name.log" \
 		--name "$name" --kernel /work/tiny --append x --memory 16M "$@" >said 2>&1 || return
 	pid=$(lodge ps | awk -v name="$name" '$1 == name { print $2 }')
 	[ -n "$pid" ]
@@ -173,9 +173,9 @@ lodge stop --force net
 soon gone
 
 # Where there is a user for it, a machine of root's is that user.
-echo 'lodge:x:1010:1011::/:/bin/sh' >>/etc/passwd
+echo 'lodge:x:990:991::/:/bin/sh' >>/etc/passwd
 machine own --disk disk --net user
-all_have Uid "1010 1010 1010 1010" && all_have Gid "1011 1011 1011 1011" &&
+all_have Uid "990 990 990 990" && all_have Gid "991 991 991 991" &&
 	all_have Groups "" && nothing_left
 point $? "a machine of root's is user lodge, if there is one"
 lodge stop --force own
@@ -186,9 +186,22 @@ all_have Uid "0 0 0 0" && nothing_left
 point $? "--user root stays root, without capabilities"
 lodge stop --force stays
 soon gone
+AS='unshare -r'
+machine contained
+AS=
+all_have Uid "0 0 0 0" && nothing_left && grep -q 'user lodge, and stays root' said
+point $? "in a container without other users it stays root, and says so: $(cat said)"
+lodge stop --force contained
+soon gone
 mkdir -m 700 roots
 refused "a back end that only root can reach" "the machine's user has to reach it" \
 	--disk vhost-user=roots/socket
+sed -i s/^lodge:x:990/lodge:x:1990/ /etc/passwd
+machine person
+all_have Uid "0 0 0 0"
+point $? "nor is it somebody who logs in, and is called so"
+lodge stop --force person
+soon gone
 sed -i /^lodge:/d /etc/passwd
 refused "a user that isn't there" "there is no user nobody-here" --user nobody-here
 refused "a group that isn't there" "there is no group none" --user guest:none

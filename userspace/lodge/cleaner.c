@@ -3,13 +3,17 @@
  * A process beside the machine's that waits for its end, whatever that is, and removes what
  * the machine itself can't: its control group, which has to be empty first; its socket, if
  * it has become another user than the directory's. It is there only if one of these is,
- * keeps the rights that it was started with, and hears nothing but the end of a pipe.
+ * keeps of the rights that it was started with what removing takes, and hears nothing but the
+ * end of a pipe.
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <signal.h>
+#include <stdint.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -50,6 +54,22 @@ static void keep(int end, int groups)
 	close_range(groups >= 0 ? GROUPS + 1 : GROUPS, ~0U, 0);
 }
 
+/* Both may be in a directory of somebody else's. */
+static void drop_capabilities(void)
+{
+	struct __user_cap_header_struct head = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct has[_LINUX_CAPABILITY_U32S_3] = { 0 };
+	const uint32_t needs = 1u << CAP_DAC_OVERRIDE;
+
+	if (syscall(SYS_capget, &head, has))
+		_exit(1);
+	has[0].permitted &= needs;
+	has[0].effective &= needs;
+	has[0].inheritable = has[1].permitted = has[1].effective = has[1].inheritable = 0;
+	if (syscall(SYS_capset, &head, has))
+		_exit(1);
+}
+
 static void clean(int end, const struct remains *what, bool filter)
 {
 	char byte;
@@ -61,6 +81,10 @@ static void clean(int end, const struct remains *what, bool filter)
 	signal(SIGTERM, SIG_IGN);
 	prctl(PR_SET_NAME, "lodge-cleaner");
 	keep(end, what->groups);
+	drop_capabilities();
+	/* No file system is busy because of it. */
+	if ((!what->socket || *what->socket == '/') && chdir("/"))
+		_exit(1);
 	if (filter && sandbox_enter(SANDBOX_CLEANER))
 		_exit(1);
 	while (read(PIPE, &byte, 1) < 0 && errno == EINTR)

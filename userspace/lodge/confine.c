@@ -39,6 +39,8 @@
 
 /* Who a machine of root's is if nothing is said. */
 #define OWN_USER "lodge"
+/* Numbers of users that aren't people, from login.defs. */
+#define SYSTEM_MAX 999
 
 static struct {
 	bool other;	/* it becomes somebody else */
@@ -47,26 +49,23 @@ static struct {
 } user;
 
 /*
- * Whether there is user NAME on this machine, who is found, or die. Other sources than the file, which
- * getpwnam() asks, cost the C library more than all else that a start does.
+ * The system's user NAME, by the file: other sources, which getpwnam() asks, cost the C library
+ * more than all else that a start does. Somebody who logs in, and happens to be called so, isn't meant.
  */
-static bool find_local_user(const char *name)
+static void find_own_user(const char *name)
 {
 	FILE *f = fopen("/etc/passwd", "re");
 	const struct passwd *pw = NULL;
 
 	while (f && (pw = fgetpwent(f)) && strcmp(pw->pw_name, name))
 		;
-	if (pw) {
+	if (pw && pw->pw_uid && pw->pw_gid && pw->pw_uid <= SYSTEM_MAX && pw->pw_gid <= SYSTEM_MAX) {
 		user.other = true;
 		user.uid = pw->pw_uid;
 		user.gid = pw->pw_gid;
 	}
 	if (f)
 		fclose(f);
-	if (pw && (!user.uid || !user.gid))
-		die("user %s has root's number, or root's group: --user says another one", name);
-	return pw;
 }
 
 /* "USER[:GROUP]", each a name or a number, or die. */
@@ -106,8 +105,8 @@ static void find_user(const char *spec)
 		user.gid = gr->gr_gid;
 	}
 	free(name);
-	if (!user.uid || !user.gid)
-		die("--user %s: somebody else than root is wanted", spec);
+	if (!user.uid || !user.gid || user.uid > ID_MAX || user.gid > ID_MAX)
+		die("--user %s: somebody else than root is wanted, or just root", spec);
 }
 
 /* Who the process becomes, if anybody: sets @user, or die. */
@@ -118,7 +117,21 @@ static void choose_user(const struct config *cfg)
 	if (cfg->user && strcmp(cfg->user, "root"))
 		find_user(cfg->user);
 	else if (!cfg->user && !geteuid())
-		find_local_user(OWN_USER);
+		find_own_user(OWN_USER);
+}
+
+/* By the real ids, which say whose the VM is; the effective ones are root's still. */
+static void become(const struct config *cfg)
+{
+	if (!setgroups(0, NULL) && !setresgid(user.gid, -1, -1) && !setresuid(user.uid, -1, -1))
+		return;
+	if (cfg->user)
+		die("cannot become user %s: %s", cfg->user, strerror(errno));
+	/* Root in a container, which may have no other users. */
+	warn("cannot become user " OWN_USER ", and stays root: %s", strerror(errno));
+	if (setresgid(getegid(), -1, -1))
+		die("cannot stay root: %s", strerror(errno));
+	user.other = false;
 }
 
 /**
@@ -146,9 +159,8 @@ void confine_begin(const struct config *cfg)
 		cleaner_start(&what, cfg->seccomp);
 	if (what.group)
 		limits_enter(cfg, what.groups, name);
-	if (user.other && (setgroups(0, NULL) || setresgid(user.gid, -1, -1) ||
-			   setresuid(user.uid, -1, -1)))
-		die("cannot become user %u, group %u: %s", user.uid, user.gid, strerror(errno));
+	if (user.other)
+		become(cfg);
 }
 
 /**

@@ -449,7 +449,7 @@ static bool can_listen_everywhere(const struct net_config *cfg, int to)
 				continue;
 			dprintf(to, "cannot listen at %s, port %u: %s%s", f.address, port,
 				strerror(errno), errno != EACCES ? "" :
-				"; root may, and who the sysctl net.ipv4.ip_unprivileged_port_start lets");
+				"; root may (--user root), and who the sysctl net.ipv4.ip_unprivileged_port_start lets");
 			return false;
 		}
 	}

@@ -23,6 +23,7 @@
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/timerfd.h>
+#include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -497,7 +498,7 @@ static int begin_with(struct remote *r, const char *path, char *why)
 
 	if (vhost_user_connect(&r->vu, path))
 		return refuse(why, "%s %s: %s%s", what, path, r->vu.why, errno == EPROTO ? "" :
-			      errno == EACCES ? "; the machine's user has to reach it, now and later (--user)" :
+			      errno == EACCES ? "; the machine's user has to reach it, now and later" :
 			      "; its back end has to be started first");
 	if (accept_config(r, true)) {
 		refuse(why, "%s %s: %s", what, path, r->vu.why);
@@ -517,6 +518,23 @@ close:
 	return -1;
 }
 
+/*
+ * It is looked for again, when a daemon is elsewhere; what can't be reached that way is better known
+ * now. Not what realpath() says: it must see each directory.
+ */
+static char *find_again(const char *path)
+{
+	char here[sizeof(((struct sockaddr_un *)NULL)->sun_path)], *whole;
+
+	if (*path == '/' || !getcwd(here, sizeof(here)) ||
+	    strlen(here) + 1 + strlen(path) >= sizeof(here) ||
+	    asprintf(&whole, "%s/%s", here, path) < 0)
+		whole = strdup(path);
+	if (!whole)
+		die("out of memory");
+	return whole;
+}
+
 static struct remote *create(struct vm *vm, const struct remote_kind *kind, const char *path,
 			     char *why)
 {
@@ -524,12 +542,12 @@ static struct remote *create(struct vm *vm, const struct remote_kind *kind, cons
 	unsigned int i;
 
 	r->kind = kind;
-	if (begin_with(r, path, why)) {
+	r->path = find_again(path);
+	if (begin_with(r, r->path, why)) {
+		free(r->path);
 		free(r);
 		return NULL;
 	}
-	/* It is looked for again, and a daemon is elsewhere then. */
-	r->path = (*path == '/' ? NULL : realpath(path, NULL)) ?: strdup(path);
 	virtio_create(vm, &r->dev, &kind->ops, kind->features & r->vu.features, &r->config);
 	if (!(r->vu.features >> VIRTIO_RING_F_INDIRECT_DESC & 1))
 		r->dev.offered &= ~(1ULL << VIRTIO_RING_F_INDIRECT_DESC);
