@@ -6,13 +6,16 @@
  */
 #include <arpa/inet.h>
 #include <fcntl.h>
+#include <linux/sockios.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "net.h"
 #include "rings.h"
+#include "scribble.h"
 #include "tap.h"
 #include "util.h"
 
@@ -25,6 +28,7 @@
 #define MODERN	(1ULL << VIRTIO_F_VERSION_1)
 #define MERGE	(1ULL << VIRTIO_NET_F_MRG_RXBUF)
 #define FRAME	1000
+#define ROUNDS	20
 
 static int wire;	/* the other end */
 static uint8_t frame[70000];
@@ -336,6 +340,58 @@ static void test_hostile(void)
 	check(!broken(), "200 times a queue of noise");
 }
 
+static bool leaked;
+
+/* What goes out is not from behind memory; and there is always something to come in. */
+static void traffic(void)
+{
+	static uint8_t out[70000], foreign[16];
+	int waiting = 1;
+	ssize_t n;
+
+	memset(foreign, NOT_THE_GUESTS, sizeof(foreign));
+	while ((n = recv(wire, out, sizeof(out), MSG_DONTWAIT)) > 0)
+		leaked |= memmem(out, n, foreign, sizeof(foreign)) != NULL;
+	if (!ioctl(wire, SIOCOUTQ, &waiting) && !waiting)
+		arrive(300);
+}
+
+/* Frames of two parts go out and others come in, at the end of memory, while all of that changes. */
+static void test_scribble(void)
+{
+	unsigned int i, n, served = 0, found = 0;
+
+	for (i = 0; i < ROUNDS; i++) {
+		start(1, MODERN | (i & 1 ? MERGE : 0), 2);
+		memset(mem_ptr(&vm.mem, RAM - 4096, 4096), 0, 4096);
+		for (n = 0; n < 2; n++) {
+			scribbled(n, desc(n), avail(n), used(n));
+			put_desc(TX, 2 * n, RAM - 600 * (n + 1), 100, VRING_DESC_F_NEXT);
+			put_desc(TX, 2 * n + 1, RAM - 600 * (n + 1) + 100, 500, 0);
+		}
+		for (n = 0; n < 4; n++)
+			put_desc(RX, n, RAM - 256 * (n + 1), 256, VRING_DESC_F_WRITE);
+		for (n = 0; n < SIZE; n++) {
+			avail(TX)->ring[n] = n % 2 * 2;
+			avail(RX)->ring[n] = n % 4;
+		}
+		served += scribble(2, SIZE, 4, mem_ptr(&vm.mem, RAM - 1200, 1200), 1200, 200,
+				   traffic);
+		found += broken();
+	}
+	set(VIRTIO_PCI_COMMON_STATUS, 0, 1);
+	usleep(100000);
+	traffic();
+	check(served > ROUNDS, "frames that change while they are read: %u are done", served);
+	check(found, "%u times the device finds it", found);
+	check(beyond_untouched(), "nothing is written behind memory");
+	check(!leaked, "and nothing of there is sent");
+	start(1, MODERN, 2);
+	memset(data(0), 0, NET_HEADER);
+	transmit(NET_HEADER + 60);
+	check(wait_used(TX, 1) && received() == 60, "after that it works");
+}
+
 static void test_control(struct net *net)
 {
 	static const struct {
@@ -477,7 +533,8 @@ int main(void)
 	bus_init(&vm.pio);
 	bus_init(&vm.mmio);
 	loop_init(&vm.loop);
-	mem_create(&vm.mem, RAM, -1);
+	mem_create(&vm.mem, RAM + BEYOND, -1);
+	beyond_create();
 	pci_create(&vm);
 	if (socketpair(AF_UNIX, SOCK_STREAM, 0, fds))
 		return 1;
@@ -492,6 +549,7 @@ int main(void)
 	test_receive();
 	test_backlog(net);
 	test_hostile();
+	test_scribble();
 	test_control(&several);
 	test_end();
 	test_vhost();
