@@ -106,6 +106,7 @@ reach "host-only: a guest reaches the host" 5 10.2.0.254
 reach "host-only: the host reaches a guest" host 10.2.0.2
 reach "host-only: guests reach each other" 6 10.2.0.1
 never "host-only: a guest does not reach the network" 5 10.2.0.3
+never "host-only: nor the network a guest" lan 10.2.0.2
 
 # Internal: not even the host, though there are routes both ways.
 fresh
@@ -120,6 +121,12 @@ ip link set br0 type bridge vlan_filtering 1
 reach "internal: guests reach each other" 5 10.3.0.2
 never "internal: a guest does not reach the host" 5 10.3.9.254
 never "internal: the host does not reach a guest" host 10.3.0.1
+lan /work/ip addr add 10.3.0.3/24 dev eth0
+never "internal: nor does who has an address of theirs" lan 10.3.0.1
+never "internal: whom they do not reach, either" 6 10.3.0.3
+ip link set cable master br0
+reach "internal: unless it is put among them" lan 10.3.0.1
+ip link set cable nomaster
 ip addr del 10.3.9.254/32 dev lo
 
 # NAT: the network knows no way to the guests, and answers the host.
@@ -170,6 +177,7 @@ ip link set br0 type bridge vlan_filtering 1
 place 5 10.6.0.1
 place 6 10.6.0.2
 never "VLAN: tenants do not hear each other" 5 10.6.0.2
+never "VLAN: the other way, either" 6 10.6.0.1
 [ -z "$(in_guest 6 "grep 10.6.0.1 /proc/net/arp")" ]
 point $? "VLAN: not even who asks for an address"
 /work/bridge vlan del dev t6 vid 20
@@ -206,4 +214,5 @@ on link add vx0 type vxlan id 43 remote 10.7.5.1 dstport 4789 dev wire
 on link set vx0 master br0
 on link set vx0 up
 never "VXLAN: another number is another network" 5 10.8.0.2
+never "VXLAN: the other way, too" 6 10.8.0.1
 finish
