@@ -176,6 +176,8 @@ static const struct fs_context_operations context_ops = {
 static int init_fs_context(struct fs_context *fc)
 {
 	fc->ops = &context_ops;
+	/* Whoever is the first, in whatever user namespace: others make objects of the same one. */
+	fc->global = true;
 	return 0;
 }
 
