@@ -910,6 +910,9 @@ static void full_body(struct full *full)
 	OK(mprotect(m + PAGE, PAGE, PROT_READ | PROT_WRITE));
 	m[PAGE] = 1;
 	poke(&f.g, 0, 1);
+	/* What is mapped for reading is written by another way than what isn't mapped. */
+	for (i = 1; !full->guest && i < FULL_PAGES; i += 2)
+		MUST_EQ(*(volatile uint64_t *)(f.g.m + i * PAGE), 0);
 	OK(-pthread_create(&thread, NULL, full_fill, &f));
 	while (!is_said(&f.over)) {
 		OK(mprotect(m + PAGE, PAGE, PROT_READ));
