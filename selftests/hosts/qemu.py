@@ -257,6 +257,10 @@ printf '\0' | dd of=/dev/port bs=1 seek=244 2>/dev/null
                   'nokaslr', 'mitigations=off', 'rcupdate.rcu_cpu_stall_'
                   'timeout=300', 'workqueue.watchdog_thresh=0', 'nowatchdog',
                   'clocksource.max_cswd_read_retries=50']
+        if accel == 'tcg':
+            # Whether the timer interrupts is counted in loops of the CPU, which
+            # knows nothing of an emulator that waits for its turn.
+            append.append('no_timer_check')
         if word('KERNEL') == 'debug':
             # While identify_cpu() has forgotten what the CPU can do, an interrupt
             # finds addresses of five levels wild, by KASAN's idea of four.
