@@ -276,13 +276,11 @@ TEST(emulated)
 /* What the launcher sees of an exception that is still on its way. */
 TEST(payload_capability)
 {
-	struct kvm_enable_cap cap = { .cap = KVM_CAP_EXCEPTION_PAYLOAD,
-				      .args[0] = 1 };
 	struct vcpu *v = start(G_injected);
 	struct kvm_vcpu_events e;
 
 	NEED_CAP(KVM_CAP_EXCEPTION_PAYLOAD);
-	OK(ioctl(v->vm->fd, KVM_ENABLE_CAP, &cap));
+	OK(vm_enable(v->vm, KVM_CAP_EXCEPTION_PAYLOAD, 1));
 	want_mark(v, 1);
 	v->run->immediate_exit = 1;
 	FAILS(EINTR, ioctl(v->fd, KVM_RUN, 0));
@@ -307,8 +305,6 @@ TEST(payload_capability)
 /* A triple fault that waits is the launcher's to see, to set and to take away. */
 TEST(triple_fault_event)
 {
-	struct kvm_enable_cap cap = { .cap = KVM_CAP_X86_TRIPLE_FAULT_EVENT,
-				      .args[0] = 1 };
 	struct vcpu *v = start(G_injected);
 	struct kvm_vcpu_events e;
 
@@ -321,7 +317,7 @@ TEST(triple_fault_event)
 	e.flags |= KVM_VCPUEVENT_VALID_TRIPLE_FAULT;
 	e.triple_fault.pending = 1;
 	FAILS(EINVAL, ioctl(v->fd, KVM_SET_VCPU_EVENTS, &e));
-	OK(ioctl(v->vm->fd, KVM_ENABLE_CAP, &cap));
+	OK(vm_enable(v->vm, KVM_CAP_X86_TRIPLE_FAULT_EVENT, 1));
 	OK(ioctl(v->fd, KVM_GET_VCPU_EVENTS, &e));
 	CHECK(e.flags & KVM_VCPUEVENT_VALID_TRIPLE_FAULT, "%#x", e.flags);
 	CHECK_EQ(e.triple_fault.pending, 0);

@@ -355,10 +355,7 @@ TEST(pending_state)
 /* The local APICs alone in the kernel. */
 static int split(struct vm *vm, uint64_t pins)
 {
-	struct kvm_enable_cap cap = { .cap = KVM_CAP_SPLIT_IRQCHIP,
-				      .args = { pins } };
-
-	return ioctl(vm->fd, KVM_ENABLE_CAP, &cap);
+	return vm_enable(vm, KVM_CAP_SPLIT_IRQCHIP, pins);
 }
 
 static struct vcpu *start_split(uint64_t entry)

@@ -157,13 +157,6 @@ TEST(x2apic_state)
 	CHECK_EQ(vcpu_sregs(v).apic_base & 0xc00, 0xc00);
 }
 
-static int enable(struct vm *vm, uint32_t cap, uint64_t what)
-{
-	struct kvm_enable_cap c = { .cap = cap, .args[0] = what };
-
-	return ioctl(vm->fd, KVM_ENABLE_CAP, &c);
-}
-
 /* One with the id ID, in x2APIC mode, of a VM that has FLAGS of the capability. */
 static struct vcpu *x2apic_new(int id, uint64_t flags)
 {
@@ -172,7 +165,7 @@ static struct vcpu *x2apic_new(int id, uint64_t flags)
 	struct vcpu *v;
 
 	NEED_CAP(KVM_CAP_X2APIC_API);
-	OK(enable(vm, KVM_CAP_X2APIC_API, flags));
+	OK(vm_enable(vm, KVM_CAP_X2APIC_API, flags));
 	v = vcpu_new(vm, id, LONG64, G_x2apic);
 	s = vcpu_sregs(v);
 	s.apic_base |= 0xc00;
@@ -238,7 +231,7 @@ TEST(lint0)
 	unsigned int i;
 
 	NEED_CAP(KVM_CAP_DISABLE_QUIRKS2);
-	OK(enable(without, KVM_CAP_DISABLE_QUIRKS2, KVM_X86_QUIRK_LINT0_REENABLED));
+	OK(vm_enable(without, KVM_CAP_DISABLE_QUIRKS2, KVM_X86_QUIRK_LINT0_REENABLED));
 	v[2] = vcpu_bare(without, 0);
 	for (i = 0; i < ARRAY_SIZE(v); i++) {
 		OK(ioctl(v[i]->fd, KVM_GET_LAPIC, &l));

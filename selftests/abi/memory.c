@@ -669,10 +669,7 @@ static void *rewrite(void *arg)
 
 static double seconds(void)
 {
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec + t.tv_nsec / 1e9;
+	return now_ns(CLOCK_MONOTONIC) / 1e9;
 }
 
 /* The first word of a file of a process's, if it is still there. */

@@ -21,14 +21,6 @@ static struct vcpu *start(uint64_t entry)
 	return vcpu_new(vm_new_irqchip(&payload), 0, LONG64, entry);
 }
 
-static uint64_t now_ns(clockid_t c)
-{
-	struct timespec t;
-
-	clock_gettime(c, &t);
-	return t.tv_sec * 1000000000ULL + t.tv_nsec;
-}
-
 static uint64_t pv_time(const volatile struct pvclock *c, uint64_t tsc)
 {
 	uint64_t d = tsc - c->tsc;

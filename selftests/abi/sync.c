@@ -108,16 +108,19 @@ static void wakes(struct vcpu *v, unsigned int vector)
 	gate[1] = 0;
 }
 
-/* Until a signal comes, of which the first may come too early. */
-static void run_interrupted(struct vcpu *v)
+/* A signal each so many us, of which the first may come too early; 0: none. */
+static void signals(unsigned int us)
 {
-	const struct itimerval off = { }, it = {
-		.it_value.tv_usec = 200000, .it_interval.tv_usec = 200000,
-	};
+	const struct itimerval it = { { .tv_usec = us }, { .tv_usec = us } };
 
 	setitimer(ITIMER_REAL, &it, NULL);
+}
+
+static void run_interrupted(struct vcpu *v)
+{
+	signals(200000);
 	FAILS(EINTR, ioctl(v->fd, KVM_RUN, 0));
-	setitimer(ITIMER_REAL, &off, NULL);
+	signals(0);
 }
 
 /* HLT doesn't leave the guest: a signal does, an interrupt ends it. */
@@ -155,14 +158,12 @@ TEST(halt_stays)
 
 TEST(pause_stays)
 {
-	struct kvm_enable_cap cap = { .cap = KVM_CAP_X86_DISABLE_EXITS,
-				      .args[0] = KVM_X86_DISABLE_EXITS_PAUSE };
 	struct vm *vm = vm_new(&payload);
 	struct vcpu *v;
 	int i;
 
 	NEED_CAP(KVM_CAP_X86_DISABLE_EXITS);
-	OK(ioctl(vm->fd, KVM_ENABLE_CAP, &cap));
+	OK(vm_enable(vm, KVM_CAP_X86_DISABLE_EXITS, KVM_X86_DISABLE_EXITS_PAUSE));
 	v = vcpu_new(vm, 0, LONG64, G_spin);
 	for (i = 0; i < 3; i++)
 		want_io(v, true, 0x10, 1, 1);
@@ -189,18 +190,13 @@ static uint64_t host_interrupts(void)
 /* A guest that does nothing but MWAIT for a fifth of a second, or until it has some. */
 static void mwaits(uint64_t disabled, uint64_t *times, uint64_t *exits, uint64_t *interrupts)
 {
-	struct kvm_enable_cap cap = { .cap = KVM_CAP_X86_DISABLE_EXITS,
-				      .args[0] = disabled };
-	const struct itimerval off = { }, it = {
-		.it_value.tv_usec = 200000, .it_interval.tv_usec = 200000,
-	};
 	struct kvm_interrupt irq = { .irq = 0x40 };
 	struct kvm_cpuid2 *c = cpuid_supported();
 	struct vm *vm = vm_new(&payload);
 	struct vcpu *v;
 	int fd;
 
-	OK(ioctl(vm->fd, KVM_ENABLE_CAP, &cap));
+	OK(vm_enable(vm, KVM_CAP_X86_DISABLE_EXITS, disabled));
 	v = vcpu_new(vm, 0, LONG64, G_mwait);
 	cpuid_find(c, 1, 0)->ecx |= 1 << 3;
 	vcpu_set_cpuid(v, c);
@@ -210,12 +206,12 @@ static void mwaits(uint64_t disabled, uint64_t *times, uint64_t *exits, uint64_t
 	want_io(v, true, 0x10, 1, 1);
 	*interrupts = host_interrupts();
 	*exits = stats_value(fd, "exits");
-	setitimer(ITIMER_REAL, &it, NULL);
+	signals(200000);
 	do {
 		FAILS(EINTR, ioctl(v->fd, KVM_RUN, 0));
 		*times = *(volatile uint64_t *)(vm->mem + G_mwaits);
 	} while (*times < 60);
-	setitimer(ITIMER_REAL, &off, NULL);
+	signals(0);
 	*exits = stats_value(fd, "exits") - *exits;
 	*interrupts = host_interrupts() - *interrupts;
 	test_note("%lu MWAITs, %lu exits, %lu interrupts of the host", *times, *exits,

@@ -246,13 +246,6 @@ TEST(descriptors)
 	CHECK(fcntl(v->fd, F_GETFD) & FD_CLOEXEC);
 }
 
-static int enable(struct vm *vm, int cap, uint64_t flags)
-{
-	struct kvm_enable_cap c = { .cap = cap, .args = { flags } };
-
-	return ioctl(vm->fd, KVM_ENABLE_CAP, &c);
-}
-
 /* What can be switched off or on is what the capability says, and no more. */
 TEST(switches)
 {
@@ -264,9 +257,9 @@ TEST(switches)
 		uint64_t offered = node_cap(caps[i]);
 
 		CHECK(offered != 0);
-		FAILS(EINVAL, enable(vm, caps[i], 1ull << 40));
-		FAILS(EINVAL, enable(vm, caps[i], offered | 1ull << 40));
-		OK(enable(vm, caps[i], 0));
-		OK(enable(vm, caps[i], offered));
+		FAILS(EINVAL, vm_enable(vm, caps[i], 1ull << 40));
+		FAILS(EINVAL, vm_enable(vm, caps[i], offered | 1ull << 40));
+		OK(vm_enable(vm, caps[i], 0));
+		OK(vm_enable(vm, caps[i], offered));
 	}
 }

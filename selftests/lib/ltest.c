@@ -245,6 +245,14 @@ bool node_is_kvm(void)
 		access("/sys/module/lodge", F_OK);
 }
 
+uint64_t now_ns(clockid_t clock)
+{
+	struct timespec t;
+
+	clock_gettime(clock, &t);
+	return t.tv_sec * 1000000000ULL + t.tv_nsec;
+}
+
 int node_open(void)
 {
 	int fd = open(node_path(), O_RDWR | O_CLOEXEC);

@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
@@ -97,6 +98,9 @@ void test_note(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 			  strerror(err));				\
 	ok_; })
 
+/* A clock of the host's, in ns. */
+uint64_t now_ns(clockid_t clock);
+
 /* ---- the node ---- */
 
 int node_open(void);
@@ -163,6 +167,8 @@ enum mode { REAL, PROT32, PAGED32, PAE, LONG64 };
 extern const char *const mode_name[];
 
 struct vm *vm_bare(void);
+/* Enable a capability of a VM, with its first argument; as ioctl() says. */
+int vm_enable(struct vm *vm, int cap, uint64_t arg);
 struct vm *vm_new(const struct payload *p);
 struct vm *vm_new_irqchip(const struct payload *p);
 void vm_load(struct vm *vm, const struct payload *p);

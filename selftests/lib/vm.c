@@ -15,6 +15,13 @@ void *mem_new(size_t size)
 }
 
 /* A VM without memory. */
+int vm_enable(struct vm *vm, int cap, uint64_t arg)
+{
+	struct kvm_enable_cap c = { .cap = cap, .args = { arg } };
+
+	return ioctl(vm->fd, KVM_ENABLE_CAP, &c);
+}
+
 struct vm *vm_bare(void)
 {
 	struct vm *vm = calloc(1, sizeof(*vm));
