@@ -10,14 +10,13 @@
 #include <fcntl.h>
 #include <linux/capability.h>
 #include <signal.h>
-#include <stdint.h>
 #include <string.h>
 #include <sys/prctl.h>
-#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "cleaner.h"
+#include "confine.h"
 #include "sandbox.h"
 #include "util.h"
 
@@ -54,22 +53,6 @@ static void keep(int end, int groups)
 	close_range(groups >= 0 ? GROUPS + 1 : GROUPS, ~0U, 0);
 }
 
-/* Both may be in a directory of somebody else's. */
-static void drop_capabilities(void)
-{
-	struct __user_cap_header_struct head = { .version = _LINUX_CAPABILITY_VERSION_3 };
-	struct __user_cap_data_struct has[_LINUX_CAPABILITY_U32S_3] = { 0 };
-	const uint32_t needs = 1u << CAP_DAC_OVERRIDE;
-
-	if (syscall(SYS_capget, &head, has))
-		_exit(1);
-	has[0].permitted &= needs;
-	has[0].effective &= needs;
-	has[0].inheritable = has[1].permitted = has[1].effective = has[1].inheritable = 0;
-	if (syscall(SYS_capset, &head, has))
-		_exit(1);
-}
-
 static void clean(int end, const struct remains *what, bool filter)
 {
 	char byte;
@@ -81,7 +64,9 @@ static void clean(int end, const struct remains *what, bool filter)
 	signal(SIGTERM, SIG_IGN);
 	prctl(PR_SET_NAME, "lodge-cleaner");
 	keep(end, what->groups);
-	drop_capabilities();
+	/* Both may be in a directory of somebody else's. */
+	if (!confine_keep(1u << CAP_DAC_OVERRIDE))
+		_exit(1);
 	/* No file system is busy because of it. */
 	if ((!what->socket || *what->socket == '/') && chdir("/"))
 		_exit(1);

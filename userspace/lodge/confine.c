@@ -175,10 +175,28 @@ void confine_files(bool users)
 	setfsuid(users ? user.uid : geteuid());
 }
 
-static void drop_capabilities(void)
+/**
+ * confine_keep() - give up capabilities
+ * @caps: all but these, of the first 32, if they are there
+ *
+ * Return: false, and errno, if that can't be done.
+ */
+bool confine_keep(uint32_t caps)
 {
 	struct __user_cap_header_struct head = { .version = _LINUX_CAPABILITY_VERSION_3 };
-	struct __user_cap_data_struct none[_LINUX_CAPABILITY_U32S_3] = { 0 };
+	struct __user_cap_data_struct has[_LINUX_CAPABILITY_U32S_3] = { 0 };
+
+	if (syscall(SYS_capget, &head, has))
+		return false;
+	has[0].permitted &= caps;
+	has[0].effective &= caps;
+	has[0].inheritable = 0;
+	has[1] = (struct __user_cap_data_struct){ 0 };
+	return !syscall(SYS_capset, &head, has);
+}
+
+static void drop_capabilities(void)
+{
 	int cap;
 
 	/* EPERM: it hasn't got them, either. EINVAL: the kernel has no more. */
@@ -187,7 +205,7 @@ static void drop_capabilities(void)
 	if (user.other && (setresgid(user.gid, user.gid, user.gid) ||
 			   setresuid(user.uid, user.uid, user.uid)))
 		die("cannot become user %u, group %u: %s", user.uid, user.gid, strerror(errno));
-	if (syscall(SYS_capset, &head, none))
+	if (!confine_keep(0))
 		die("cannot give up capabilities: %s", strerror(errno));
 	if (user.other && !setresuid(-1, 0, -1))
 		die("root was not given up");

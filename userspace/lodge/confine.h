@@ -7,5 +7,6 @@
 void confine_begin(const struct config *cfg);
 void confine_files(bool users);
 void confine_end(const struct config *cfg);
+bool confine_keep(uint32_t caps);
 
 #endif
